@@ -1,0 +1,52 @@
+"""What is known of an instance and its study: its DICOM identity, and the facts policies decide on.
+
+Texts are as decoded from the data set, trimmed; None is a missing fact. Dates stay as DICOM wrote them here
+(`YYYYMMDD`); whether one is usable as a date is decided where dates are compared (policy.md, Dates 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceIdentity:
+    """The three UIDs that name an instance (PS3.3 C.7.2.1, C.7.3.1, C.12.1)."""
+
+    study_uid: str
+    series_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatientFacts:
+    patient_id: str | None = None
+    issuer: str | None = None
+    name: str | None = None
+    birth_date: str | None = None
+    sex: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFacts:
+    study_date: str | None = None
+    study_time: str | None = None
+    description: str | None = None
+    accession_number: str | None = None
+    institution_name: str | None = None
+    department: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFacts:
+    modality: str | None = None
+    body_part: str | None = None
+    description: str | None = None
+    manufacturer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFacts:
+    sop_class_uid: str | None = None
+    transfer_syntax_uid: str | None = None
+    instance_number: str | None = None

@@ -1,0 +1,78 @@
+"""How an archive is laid out: volumes, tiers, protection. `archive.yaml` is the editable form of these words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """How a package is made redundant: `data` + `parity` shards, any `data` of which suffice.
+
+    Copies are the case `data == 1`: every shard is a whole copy, `parity` of them are spare.
+    """
+
+    data: int
+    parity: int
+
+    @classmethod
+    def copies(cls, count: int) -> Protection:
+        return cls(data=1, parity=count - 1)
+
+    @property
+    def is_copies(self) -> bool:
+        return self.data == 1
+
+    @property
+    def shards(self) -> int:
+        return self.data + self.parity
+
+    def __str__(self) -> str:
+        return f"{self.shards} copies" if self.is_copies else f"{self.data}+{self.parity}"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSpec:
+    """A place that fails as one. `domain` names what fails together with it; `site` groups domains."""
+
+    name: str
+    url: str
+    site: str
+    domain: str
+    options: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TierSpec:
+    """A tier: its volumes, protection, the packing background work aims at, how soon it answers."""
+
+    name: str
+    volumes: tuple[str, ...]
+    protection: Protection
+    packing: str
+    availability: str
+    accept_single_domain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InstitutionSpec:
+    """One hospital or practice: owner of studies, keys and policies."""
+
+    name: str
+    title: str | None = None
+    entity: str | None = None
+    timezone: str = "UTC"
+    ae_titles: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSettings:
+    """The effective content of archive.yaml. Volumes and tiers keep the order of the file."""
+
+    name: str
+    catalog: str
+    volumes: dict[str, VolumeSpec]
+    tiers: dict[str, TierSpec]
+    institutions: dict[str, InstitutionSpec]

@@ -1,0 +1,1 @@
+"""The on-disk format of packages (docs/format.md): packing, sealing, erasure code, shard, manifest."""

@@ -1,0 +1,1 @@
+"""archive.yaml: read, checked with line and column, written with its comments kept."""
