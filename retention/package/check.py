@@ -1,0 +1,127 @@
+"""Checking and rebuilding shards, without any key (format §3 to §5).
+
+A check compares every byte of a shard with what the package's reference says must stand there. A rebuild makes the
+shard again from good cells of others, and compares every cell it made with the index before it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from retention.model.digests import blake3_digest
+from retention.model.errors import IntegrityError, ShardDamagedError
+from retention.package import erasure
+from retention.package.guard import RECORD_BYTES
+from retention.package.reader import StripeReader
+from retention.package.records import ShardHeader
+from retention.package.shard import ByteSource, Reference
+from retention.package.writer import Sink, make_tail
+
+_READ_BYTES = 1024 * 1024
+
+
+@dataclass(slots=True)
+class ShardCheck:
+    """What a check found: which parts are not as they must be, which cells, how many bytes were read."""
+
+    parts: list[str] = field(default_factory=list)
+    bad_cells: list[int] = field(default_factory=list)
+    read_bytes: int = 0
+    misplaced: str | None = None
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.parts and not self.bad_cells
+
+
+def check_shard(source: ByteSource, reference: Reference, shard: int) -> ShardCheck:
+    """Read every byte of the shard that should be number `shard` of the package."""
+    found = ShardCheck()
+    _check_header(source, reference, shard, found)
+    if found.misplaced is None:
+        _check_cells(source, reference, shard, found)
+        _check_tail(source, reference, found)
+    return found
+
+
+def expected_tail(reference: Reference) -> bytes:
+    """Return the bytes every shard of the package must end with."""
+    return make_tail(
+        reference.geometry, reference.index, reference.manifest, reference.header.package, reference.entry.key
+    ).encode()
+
+
+def _check_header(source: ByteSource, reference: Reference, shard: int, found: ShardCheck) -> None:
+    record = source.read_at(0, RECORD_BYTES)
+    found.read_bytes += len(record)
+    try:
+        header, was_repaired = ShardHeader.decode(record)
+    except IntegrityError:
+        found.parts.append("header")
+        return
+    if header != reference.header.of(shard, header.generation):
+        found.parts.append("header")
+        found.misplaced = f"it is shard {header.shard} of package {header.package}"
+    elif was_repaired:
+        found.parts.append("header")
+
+
+def _check_cells(source: ByteSource, reference: Reference, shard: int, found: ShardCheck) -> None:
+    geometry = reference.geometry
+    cell_bytes, start = geometry.cell_bytes, reference.entry.cells_start
+    cells_a_read = max(1, _READ_BYTES // cell_bytes)
+    for first in range(0, geometry.stripes, cells_a_read):
+        offset = first * cell_bytes
+        run = memoryview(
+            source.read_at(start + offset, min(cells_a_read * cell_bytes, geometry.cells_bytes - offset))
+        )
+        found.read_bytes += len(run)
+        for stripe in range(first, min(first + cells_a_read, geometry.stripes)):
+            inside = (stripe - first) * cell_bytes
+            cell = run[inside : inside + geometry.cell_length(stripe)]
+            if blake3_digest(cell) != reference.digest(stripe, shard):
+                found.bad_cells.append(stripe)
+
+
+def _check_tail(source: ByteSource, reference: Reference, found: ShardCheck) -> None:
+    start = reference.entry.index_start
+    expected = expected_tail(reference)
+    actual = source.read_at(start, max(0, source.size_bytes - start))
+    found.read_bytes += len(actual)
+    if actual == expected:
+        return
+    index_end = len(reference.index)
+    manifest_end = index_end + len(reference.manifest)
+    bounds = {
+        "index": (0, index_end),
+        "manifest": (index_end, manifest_end),
+        "table": (manifest_end, manifest_end + RECORD_BYTES),
+        "trailer": (manifest_end + RECORD_BYTES, max(len(actual), len(expected))),
+    }
+    found.parts += [name for name, (low, high) in bounds.items() if actual[low:high] != expected[low:high]]
+
+
+def rebuild(
+    reference: Reference, sources: Mapping[int, ByteSource], targets: Mapping[int, tuple[int, Sink]]
+) -> None:
+    """Write the target shards anew: `targets` maps shard number to its new generation and sink.
+
+    Raises PackageLostError when a stripe has too few good cells, ShardDamagedError when a rebuilt cell is not what the
+    index says (bad memory, a broken library): then nothing written counts.
+    """
+    for shard, (generation, sink) in targets.items():
+        sink.write(reference.header.of(shard, generation).encode())
+    stripes = StripeReader(reference, sources)
+    for stripe in range(reference.geometry.stripes):
+        cells = erasure.encode(reference.geometry.protection, stripes.stripe(stripe))
+        for shard, (_, sink) in targets.items():
+            if blake3_digest(cells[shard]) != reference.digest(stripe, shard):
+                raise ShardDamagedError(
+                    f"a rebuilt cell of package {reference.header.package} is wrong: stripe {stripe}, shard {shard}",
+                    hint="nothing was replaced; check this machine's memory and libraries",
+                )
+            sink.write(cells[shard])
+    tail = expected_tail(reference)
+    for _, sink in targets.values():
+        sink.write(tail)

@@ -1,0 +1,134 @@
+"""Reading a package from whatever shards there are: every cell is checked before it is used (format §9).
+
+A damaged shard still serves its good cells. Reading one instance touches only its stripes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from retention.model.digests import ReceivedDigests, blake3_digest
+from retention.model.errors import IntegrityError, PackageLostError, ShardDamagedError, StorageError
+from retention.package import erasure, packing
+from retention.package.manifest import BlockRow, Contents, InstanceRow, read_contents
+from retention.package.sealing import Sealer, block_number
+from retention.package.shard import ByteSource, Reference, read_reference
+
+
+def find_reference(sources: Mapping[int, ByteSource], index_root: bytes | None = None) -> Reference:
+    """Return the first whole reference among the shards, the committed one if `index_root` is given.
+
+    Raises PackageLostError when no shard has it.
+    """
+    problems = []
+    for shard, source in sorted(sources.items()):
+        try:
+            reference = read_reference(source)
+        except (IntegrityError, StorageError) as error:
+            problems.append(f"shard {shard}: {error.message}")
+            continue
+        if index_root is None or reference.entry.index_root == index_root:
+            return reference
+        problems.append(f"shard {shard}: not the index the journal committed to")
+    raise PackageLostError(
+        "no shard has a whole index and manifest (" + ("; ".join(problems) or "no shard was found") + ")",
+        hint="bring back a volume that holds a shard of this package, then run retention audit run",
+    )
+
+
+class StripeReader:
+    """Stripes of one package, from its good cells."""
+
+    def __init__(self, reference: Reference, sources: Mapping[int, ByteSource]) -> None:
+        self.reference = reference
+        self._sources = dict(sources)
+        self._last: tuple[int, bytes] | None = None
+
+    def read(self, start: int, length: int) -> bytes:
+        """Return a range of the stream. Raises PackageLostError when a stripe has too few good cells."""
+        if start < 0 or start + length > self.reference.geometry.stream_bytes:
+            raise ShardDamagedError("a block lies outside its package")
+        pieces = [
+            self.stripe(stripe)[first:stop]
+            for stripe, first, stop in self.reference.geometry.stripes_of(start, length)
+        ]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def stripe(self, stripe: int) -> bytes:
+        """Return one stripe, decoded if need be; the last one is remembered."""
+        if self._last is not None and self._last[0] == stripe:
+            return self._last[1]
+        geometry = self.reference.geometry
+        cells = self.good_cells(stripe)
+        try:
+            data = erasure.decode(geometry.protection, cells, geometry.stripe_length(stripe))
+        except PackageLostError as error:
+            raise PackageLostError(
+                f"package {self.reference.header.package}, stripe {stripe}: {error.message}",
+                hint="bring back a missing volume, then run retention audit run",
+                package=self.reference.header.package,
+            ) from error
+        self._last = (stripe, data)
+        return data
+
+    def good_cells(self, stripe: int) -> dict[int, bytes]:
+        """Return cells of a stripe that match their digests: as many as decoding needs, data cells first."""
+        geometry = self.reference.geometry
+        offset = self.reference.entry.cells_start + stripe * geometry.cell_bytes
+        length = geometry.cell_length(stripe)
+        cells: dict[int, bytes] = {}
+        for shard in sorted(self._sources):
+            try:
+                cell = self._sources[shard].read_at(offset, length)
+            except StorageError:
+                continue
+            if blake3_digest(cell) == self.reference.digest(stripe, shard):
+                cells[shard] = cell
+                if len(cells) == geometry.protection.data:
+                    break
+        return cells
+
+
+class PackageReader:
+    """Instances of one package, unpacked and verified."""
+
+    def __init__(self, reference: Reference, sources: Mapping[int, ByteSource], sealer: Sealer) -> None:
+        self._stripes = StripeReader(reference, sources)
+        self._sealer = sealer
+        self.contents: Contents = read_contents(reference.manifest, sealer)
+        self._dictionaries: dict[int, bytes] = {}
+
+    def read_instance(self, row: InstanceRow) -> Iterator[bytes]:
+        """Yield the instance's bytes as received, block by block.
+
+        The digests are compared after the last block: a caller must not let the bytes go before the iterator ended.
+        Raises PackageLostError, ShardDamagedError.
+        """
+        digests = ReceivedDigests()
+        size = 0
+        for part, block in enumerate(row.blocks):
+            plain = self._read_block(block_number(row.ordinal, part), block)
+            digests.update(plain)
+            size += len(plain)
+            yield plain
+        if (size, digests.blake3(), digests.sha256()) != (row.size_bytes, row.blake3, row.sha256):
+            package = self._stripes.reference.header.package
+            raise ShardDamagedError(
+                f"instance {row.ordinal} of package {package} does not match its digests",
+                hint="run retention audit run on this study",
+            )
+
+    def _read_block(self, number: int, block: BlockRow) -> bytes:
+        sealed = self._stripes.read(block.start, block.stored_bytes)
+        packed = self._sealer.open_block(number, block.packing, sealed)
+        dictionary = None if block.dictionary is None else self._dictionary(block.dictionary)
+        return packing.unpack(block.packing, packed, block.plain_bytes, dictionary)
+
+    def _dictionary(self, number: int) -> bytes:
+        if number not in self._dictionaries:
+            ordinal, part = divmod(number, 1 << 32)
+            row = next((row for row in self.contents.instances if row.ordinal == ordinal), None)
+            if row is None or part >= len(row.blocks) or row.blocks[part].dictionary is not None:
+                raise ShardDamagedError(f"block {number}, named as a dictionary, is none")
+            self._dictionaries[number] = self._read_block(number, row.blocks[part])
+        return self._dictionaries[number]
