@@ -30,7 +30,7 @@ def scheme_of(protection: Protection) -> int:
 def protection_of(scheme: int, data: int, parity: int) -> Protection:
     """Return the protection a header names. Raises UnsupportedFormatError for what version 1 does not know."""
     protection = Protection(data, parity)
-    fits = data >= 1 and protection.shards <= MAX_SHARDS
+    fits = data >= 1 and parity >= (0 if protection.is_copies else 1) and protection.shards <= MAX_SHARDS
     if scheme not in (SCHEME_COPIES, SCHEME_CAUCHY) or not fits or scheme != scheme_of(protection):
         raise UnsupportedFormatError(
             f"unknown protection: scheme {scheme}, {data} data and {parity} parity shards",

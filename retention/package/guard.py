@@ -35,15 +35,16 @@ def protect(fields: bytes) -> bytes:
 
 
 def recover(record: bytes) -> tuple[bytes, bool]:
-    """Return the fields of a record, and whether damage had to be repaired.
+    """Return the fields of a record, and whether any of its bytes are damaged.
 
-    Raises ShardDamagedError when the damage is beyond repair.
+    The digest alone decides whether fields count; parity is asked only when it does not match. Raises
+    ShardDamagedError when the damage is beyond repair.
     """
     if len(record) != RECORD_BYTES:
         raise ShardDamagedError(f"a guarded record has {RECORD_BYTES} bytes, not {len(record)}")
     message, parity = record[:_MESSAGE_BYTES], record[_MESSAGE_BYTES:-1]
-    if _is_whole(message) and _parity(message) == parity:
-        return message[:FIELDS_BYTES], record[-1] != 0
+    if _is_whole(message):
+        return message[:FIELDS_BYTES], _parity(message) != parity or record[-1] != 0
     try:
         repaired = bytes(reedsolo.RSCodec(_PARITY_BYTES).decode(record[:-1])[0])
     except reedsolo.ReedSolomonError as error:

@@ -89,7 +89,7 @@ class PublicPart:
                 raw["created_at"],
                 tuple(PackageId(text) for text in raw["supersedes"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ShardDamagedError(f"the public part of a manifest cannot be read: {error}") from error
 
 
@@ -182,7 +182,7 @@ class Contents:
             ]
             instances = [_instance_of(row) for row in raw["instances"]]
             return cls(study, series, instances, raw["tools"], raw["policy"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ShardDamagedError(f"the sealed part of a manifest cannot be read: {error}") from error
 
 
@@ -220,7 +220,8 @@ def _split(manifest: bytes) -> tuple[bytes, bytes]:
 
 
 def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    # Escaped to ASCII: a file name that is not UTF-8 has lone surrogates, which nothing else would write down.
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _present(facts: PatientFacts | StudyFacts | SeriesFacts) -> dict[str, str]:

@@ -19,6 +19,7 @@ KEY_BYTES = 32
 TAG_BYTES = 16
 _MANIFEST_NONCE = b"\xff" * 12
 MAX_PARTS = 1 << 32
+MAX_INSTANCES = 1 << 32
 
 
 def new_data_key() -> bytes:
@@ -28,7 +29,7 @@ def new_data_key() -> bytes:
 
 def block_number(ordinal: int, part: int) -> int:
     """Return the number of a block: instance ordinal and part within the instance."""
-    if not 0 <= part < MAX_PARTS or ordinal < 0:
+    if not 0 <= part < MAX_PARTS or not 0 <= ordinal < MAX_INSTANCES:
         raise ValueError(f"no block number for instance {ordinal}, part {part}")
     return ordinal * MAX_PARTS + part
 

@@ -65,11 +65,12 @@ def read_reference(source: ByteSource) -> Reference:
         raise ShardDamagedError("the manifest of a shard does not match its digest")
     public = manifests.read_public(manifest_bytes)
     if (
-        public.geometry != geometry
-        or public.index_root != entry.index_root
-        or public.package != header.package
+        (public.archive, public.institution, public.package)
+        != (header.archive, header.institution, header.package)
+        or (public.key, public.index_root) != (entry.key, entry.index_root)
+        or public.geometry != geometry
     ):
-        raise ShardDamagedError("manifest and header of a shard disagree")
+        raise ShardDamagedError("the manifest of a shard disagrees with its header or table")
     return Reference(header, entry, geometry, index, manifest_bytes, public)
 
 
@@ -92,9 +93,10 @@ def read_entry(source: ByteSource) -> TableEntry:
 
 
 def _exactly(source: ByteSource, offset: int, length: int) -> bytes:
-    data = source.read_at(offset, length)
+    """Read a range that the shard itself named: it is compared with the file's size before memory is asked for it."""
+    data = source.read_at(offset, length) if offset + length <= source.size_bytes else b""
     if len(data) != length:
         raise ShardDamagedError(
-            f"a shard ends at {offset + len(data)}, {length} bytes are wanted at {offset}"
+            f"a shard of {source.size_bytes} bytes ends before the {length} bytes wanted at {offset}"
         )
     return data
