@@ -1,0 +1,238 @@
+"""The shape of archive.yaml: every key it may have, typed, and nothing else.
+
+This is the only list of keys; the JSON Schema for editors and the did-you-mean of unknown keys are made from it. It
+knows shapes and single values; what must agree between keys is in `checks.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from retention.settings import terms
+
+
+def _text(check: Callable[[str], terms.Wrong | None]) -> AfterValidator:
+    def validate(text: str) -> str:
+        _refuse(check(text))
+        return text
+
+    return AfterValidator(validate)
+
+
+def _refuse(wrong: terms.Wrong | None) -> None:
+    if wrong is not None:
+        raise PydanticCustomError(
+            "term", "{message}", {"message": wrong.message, "suggestion": wrong.suggestion}
+        )
+
+
+def _size(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    size_bytes = terms.parse_size(value)
+    _refuse(size_bytes if isinstance(size_bytes, terms.Wrong) else None)
+    return size_bytes
+
+
+def _none_yet(value: object) -> object:
+    """`institutions:` with nothing below it means that there are none yet."""
+    return {} if value is None else value
+
+
+def _schema(description: str, pattern: str, *examples: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"type": "string", "pattern": pattern, "description": description, "examples": list(examples)}
+    )
+
+
+_NAME_PATTERN = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+Name = Annotated[str, _text(terms.check_name), _schema("a name", _NAME_PATTERN)]
+ArchiveName = Annotated[
+    str, _text(terms.check_archive_name), _schema("the archive's name", "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+]
+Duration = Annotated[
+    str,
+    _text(terms.check_duration),
+    _schema("an ISO 8601 duration", "^P([0-9]+[YMWD])*(T([0-9]+[HMS])+)?$", "PT12H", "P7D", "P1Y"),
+]
+ByteSize = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(gt=0),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "^[0-9]+ ?([KMGTP]i)?B$", "examples": ["1MiB", "4GiB"]},
+                {"type": "integer", "exclusiveMinimum": 0},
+            ],
+            "description": "bytes: a number, or a number and a binary unit",
+        }
+    ),
+]
+Timezone = Annotated[
+    str,
+    _text(terms.check_timezone),
+    _schema("an IANA time zone", "^[A-Za-z0-9_+/-]+$", "Europe/Paris", "UTC"),
+]
+AeTitle = Annotated[
+    str, _text(terms.check_ae_title), _schema("a DICOM AE title", r"^(?! )[ -\[\]-~]{1,16}$", "NECKER_CT1")
+]
+Schedule = Annotated[
+    str,
+    _text(terms.check_schedule),
+    _schema("every so often, or five cron fields", "^.+$", "PT1H", "0 2 * * *"),
+]
+Blackout = Annotated[
+    str, _text(terms.check_blackout), _schema("days and hours", terms.BLACKOUT_PATTERN, "Mon-Fri 08:00-18:00")
+]
+CatalogUrl = Annotated[
+    str,
+    _text(terms.check_catalog_url),
+    _schema("where the catalog is", "^(sqlite:///|postgresql\\+psycopg://).+$", "sqlite:///catalog.db"),
+]
+VolumeUrl = Annotated[
+    str, _text(terms.check_volume_url), _schema("where the volume is", "^(file:|s3://).+$", "file:cold-1")
+]
+WebUrl = Annotated[str, _text(terms.check_web_url), _schema("an address", "^https?://.+$")]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Section(BaseModel):
+    """A mapping in the file. Unknown keys are refused and nothing is converted silently."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ObjectLockSection(Section):
+    """S3 Object Lock on what is written: which mode, and how long the rolling window is."""
+
+    mode: Literal["COMPLIANCE", "GOVERNANCE"]
+    window: Duration
+
+
+class VolumeSection(Section):
+    """A place that fails as one."""
+
+    url: VolumeUrl
+    site: Label | None = Field(None, description="where it stands; groups failure domains")
+    domain: Label | None = Field(None, description="what fails together with it")
+    endpoint: WebUrl | None = Field(None, description="S3 only: the service, if it is not AWS")
+    storage_class: Label | None = Field(None, description="S3 only")
+    object_lock: ObjectLockSection | None = Field(None, description="S3 only")
+
+
+class ProtectionSection(Section):
+    """Either `copies`, or `data` and `parity` shards, any `data` of which suffice."""
+
+    copies: int | None = Field(None, ge=1, le=32)
+    data: int | None = Field(None, ge=2, le=31)
+    parity: int | None = Field(None, ge=1, le=30)
+
+
+class RecallSection(Section):
+    """How soon a slow tier answers, and how long what was brought back stays."""
+
+    delay: Duration
+    keep: Duration
+
+
+class FromSection(Section):
+    """What is too small to be worth the tier's requests and minimum sizes."""
+
+    bytes: ByteSize
+
+
+class TierSection(Section):
+    """Volumes, how packages are protected on them, and how soon they answer."""
+
+    volumes: list[str] = Field(min_length=1)
+    protection: ProtectionSection
+    packing: Literal["fast", "dense", "plain"] = "fast"
+    availability: Literal["ONLINE", "NEARLINE", "OFFLINE"] = "ONLINE"
+    accept_single_domain: bool = False
+    recall: RecallSection | None = None
+    takes_from: FromSection | None = Field(None, alias="from")
+
+
+class InstitutionSection(Section):
+    """One hospital or practice."""
+
+    title: Label | None = None
+    entity: Name | None = Field(None, description="the legal body it belongs to")
+    timezone: Timezone = "UTC"
+    ae_titles: list[AeTitle] = Field(default_factory=list)
+    policies: list[Name] = Field(default_factory=list)
+    plan: Name | None = None
+
+
+class TimestampSection(Section):
+    """The RFC 3161 authority asked at every seal."""
+
+    url: WebUrl
+
+
+class JournalSection(Section):
+    """When the journal is sealed, and who outside knows of it."""
+
+    seal_every: Duration = "PT24H"
+    timestamp: TimestampSection | None = None
+    trust: list[Label] = Field(default_factory=list)
+    witnesses: list[Label] = Field(default_factory=list)
+
+
+class ScheduleSection(Section):
+    """What runs by itself, and when it rests."""
+
+    audit: Schedule | None = None
+    lifecycle: Schedule | None = None
+    blackout: list[Blackout] = Field(default_factory=list)
+
+
+class StagingSection(Section):
+    """How long a received study may still grow before it is packed."""
+
+    quiet: Duration = "PT10M"
+    max_bytes: ByteSize = 4 << 30
+
+
+class DimseSection(Section):
+    """The DICOM network listener."""
+
+    port: Port = 11112
+    ae_title: AeTitle = "RETENTION"
+
+
+class WebSection(Section):
+    """The web listener."""
+
+    port: Port = 8080
+
+
+class ListenersSection(Section):
+    """What `retention serve` answers on."""
+
+    dimse: DimseSection | None = None
+    web: WebSection | None = None
+
+
+class ArchiveDocument(Section):
+    """archive.yaml: the archive's volumes, tiers and institutions, and how it behaves."""
+
+    api_version: Literal["retention/v1"] = Field(alias="apiVersion")
+    name: ArchiveName
+    catalog: CatalogUrl = "sqlite:///catalog.db"
+    volumes: dict[Name, VolumeSection] = Field(min_length=1)
+    tiers: dict[Name, TierSection] = Field(min_length=1)
+    institutions: Annotated[dict[Name, InstitutionSection], BeforeValidator(_none_yet)] = Field(
+        default_factory=dict
+    )
+    journal: JournalSection = Field(default_factory=JournalSection)
+    schedule: ScheduleSection = Field(default_factory=ScheduleSection)
+    staging: StagingSection = Field(default_factory=StagingSection)
+    listeners: ListenersSection = Field(default_factory=ListenersSection)

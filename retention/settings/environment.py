@@ -1,0 +1,14 @@
+"""What the environment may say instead of the archive's directory. Secrets never stand in archive.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT_KEY_FILE = "RETENTION_ROOT_KEY_FILE"
+
+
+def root_key_path(archive: Path, environment: Mapping[str, str]) -> Path:
+    """Return where the root key lies: `$RETENTION_ROOT_KEY_FILE`, else `secrets/root.key` in the archive."""
+    named = environment.get(ROOT_KEY_FILE)
+    return Path(named) if named else archive / "secrets" / "root.key"

@@ -1,0 +1,110 @@
+"""archive.yaml as text becomes the archive's settings, or one error that shows everything wrong with it.
+
+Nothing is guessed, converted or ignored: an unknown key is as wrong as a missing one. ruamel and pydantic are imported
+when a file is read, not when the program starts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention.model.errors import ArchiveNotFoundError
+from retention.model.layout import ArchiveSettings, InstitutionSpec, Protection, TierSpec, VolumeSpec
+
+if TYPE_CHECKING:
+    from retention.settings.document import ArchiveDocument, TierSection, VolumeSection
+
+FILE_NAME = "archive.yaml"
+
+
+def load_settings(path: Path) -> ArchiveSettings:
+    """Read archive.yaml at `path`. Raises ArchiveNotFoundError, or SettingsError with every fault."""
+    return settings_of(load_document(path))
+
+
+def load_document(path: Path) -> ArchiveDocument:
+    """Read archive.yaml at `path` with every key it has. Raises ArchiveNotFoundError, SettingsError."""
+    return parse_document(read_file(path), str(path))
+
+
+def read_file(path: Path) -> bytes:
+    """Return the file's bytes, one more than is allowed at most. Raises ArchiveNotFoundError."""
+    from retention.settings.yaml_text import SIZE_BYTES
+
+    try:
+        with path.open("rb") as file:
+            return file.read(SIZE_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ArchiveNotFoundError(
+            f"there is no archive here: {path} does not exist",
+            hint="name it with --archive DIR or RETENTION_ARCHIVE, or make one: retention init DIR",
+        ) from error
+    except OSError as error:
+        raise ArchiveNotFoundError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def parse_settings(data: bytes | str, file_name: str = FILE_NAME) -> ArchiveSettings:
+    """Return the settings that `data` writes down. Raises SettingsError with every fault."""
+    return settings_of(parse_document(data, file_name))
+
+
+def parse_document(data: bytes | str, file_name: str = FILE_NAME) -> ArchiveDocument:
+    """Return the typed document. Raises SettingsError with every fault: of YAML, shape, values and agreement."""
+    from retention.settings.explain import explain
+    from retention.settings.faults import settings_error
+    from retention.settings.yaml_text import read_yaml
+
+    text = read_yaml(data)
+    document, faults = explain(text)
+    if document is None:
+        raise settings_error(file_name, text.text, faults)
+    return document
+
+
+def settings_of(document: ArchiveDocument) -> ArchiveSettings:
+    """Return what the rest of the program works with."""
+    return ArchiveSettings(
+        name=document.name,
+        catalog=document.catalog,
+        volumes={name: _volume(name, section) for name, section in document.volumes.items()},
+        tiers={name: _tier(name, section) for name, section in document.tiers.items()},
+        institutions={
+            name: InstitutionSpec(
+                name=name,
+                title=section.title,
+                entity=section.entity,
+                timezone=section.timezone,
+                ae_titles=tuple(section.ae_titles),
+                policies=tuple(section.policies),
+                plan=section.plan,
+            )
+            for name, section in document.institutions.items()
+        },
+    )
+
+
+def _volume(name: str, section: VolumeSection) -> VolumeSpec:
+    from retention.settings.checks import domain_of
+
+    written = section.model_dump(exclude_none=True)
+    domain = domain_of(name, written)
+    options = {key: value for key, value in written.items() if key not in ("url", "site", "domain")}
+    return VolumeSpec(name, section.url, section.site or domain, domain, options)
+
+
+def _tier(name: str, section: TierSection) -> TierSpec:
+    written = section.protection
+    protection = (
+        Protection.copies(written.copies)
+        if written.copies is not None
+        else Protection(data=written.data or 0, parity=written.parity or 0)
+    )
+    return TierSpec(
+        name=name,
+        volumes=tuple(section.volumes),
+        protection=protection,
+        packing=section.packing,
+        availability=section.availability,
+        accept_single_domain=section.accept_single_domain,
+    )
