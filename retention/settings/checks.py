@@ -67,7 +67,7 @@ def _volume_options(volumes: Mapping[str, Mapping[str, object]]) -> Iterator[Dis
                 )
         if "domain" not in volume:
             yield Disagreement(
-                ("volumes", name),
+                ("volumes", name, "domain"),
                 "`domain` is missing: name what fails together with this volume (a disk, a machine)",
             )
 

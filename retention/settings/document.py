@@ -44,9 +44,8 @@ def _none_yet(value: object) -> object:
 
 
 def _schema(description: str, pattern: str, *examples: str) -> WithJsonSchema:
-    return WithJsonSchema(
-        {"type": "string", "pattern": pattern, "description": description, "examples": list(examples)}
-    )
+    schema: dict[str, object] = {"type": "string", "pattern": pattern, "description": description}
+    return WithJsonSchema({**schema, "examples": list(examples)} if examples else schema)
 
 
 _NAME_PATTERN = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"

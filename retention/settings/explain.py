@@ -50,7 +50,16 @@ def _validate(text: YamlText) -> tuple[ArchiveDocument | None, list[Fault]]:
     try:
         document = ArchiveDocument.model_validate(text.value)
     except ValidationError as error:
-        faults = [_fault(text, detail) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        respelt = {
+            (*detail["loc"][:-1], _respelt(detail["loc"])) for detail in details if _is_unknown_key(detail)
+        }
+        # A key that is only misspelt is one mistake, not a missing one as well.
+        faults = [
+            _fault(text, found)
+            for found in details
+            if found["type"] != "missing" or found["loc"] not in respelt
+        ]
     wrong_shape = {fault.where for fault in faults}
     for found in disagreements(text.value):
         if dotted(found.path) not in wrong_shape:
@@ -64,12 +73,10 @@ def _fault(text: YamlText, detail: ErrorDetails) -> Fault:
     context = detail.get("ctx", {})
     if path and path[-1] == "[key]":
         return text.fault_at(path[:-1], detail["msg"], at_key=True, suggestion=context.get("suggestion"))
-    if kind == "extra_forbidden":
-        key = str(path[-1])
-        known = _keys_at(path[:-1])
-        guess = did_you_mean(key, known)
-        message = f"unknown key `{key}`" if guess else f"unknown key `{key}`; known here: {', '.join(known)}"
-        return text.fault_at(path, message, at_key=True, suggestion=guess)
+    if _is_unknown_key(detail):
+        guess = _respelt(path)
+        known_here = "" if guess else f"; known here: {', '.join(_keys_at(path[:-1]))}"
+        return text.fault_at(path, f"unknown key `{path[-1]}`{known_here}", at_key=True, suggestion=guess)
     if kind == "missing":
         return text.fault_at(path, f"`{path[-1]}` is missing")
     if kind == "literal_error":
@@ -81,6 +88,15 @@ def _fault(text: YamlText, detail: ErrorDetails) -> Fault:
         return text.fault_at(path, context["message"], suggestion=context["suggestion"])
     guess = _YAML_1_1.get(str(value).lower()) if kind == "bool_type" else None
     return text.fault_at(path, _wrong_kind(kind, value, detail["msg"]), suggestion=guess)
+
+
+def _is_unknown_key(detail: ErrorDetails) -> bool:
+    return detail["type"] == "extra_forbidden"
+
+
+def _respelt(path: Path) -> str | None:
+    """Return the known key that the unknown one at `path` was probably meant to be."""
+    return did_you_mean(str(path[-1]), _keys_at(path[:-1]))
 
 
 def _wrong_kind(kind: str, value: object, message: str) -> str:

@@ -14,7 +14,7 @@ def save_text(path: Path, text: str) -> None:
     Two writers at once are the caller's to prevent, with the archive's lock. Raises ArchiveError if it cannot be
     written; then the old text is untouched.
     """
-    beside = path.with_name(f"{path.name}.new")     # one that a killed command left behind is overwritten
+    beside = path.with_name(f"{path.name}.new")  # one that a killed command left behind is overwritten
     try:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         with beside.open("wb") as file:

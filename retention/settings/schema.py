@@ -8,6 +8,9 @@ def config_schema() -> dict[str, object]:
     from retention.settings.document import ArchiveDocument
 
     schema = ArchiveDocument.model_json_schema(by_alias=True)
+    for definition in schema["properties"].values():
+        if definition.pop("propertyNames", None) is not None:  # said by the pattern, once names are closed
+            definition["additionalProperties"] = False
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "retention/config/v1",

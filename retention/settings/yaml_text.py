@@ -36,6 +36,7 @@ Path = tuple[str | int, ...]
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}\Z")
+_COLON = re.compile(r"\s*:")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?\Z")
 
@@ -80,7 +81,7 @@ class YamlText:
             known = known[:-1]
         node = self.nodes.get(known)
         span = Span(0, 1, 1, 1) if node is None else node.value
-        if node is not None and node.key is not None and (at_key or known != path):
+        if node is not None and node.key is not None and (at_key or known != path or span.start == span.end):
             span = node.key
         length = self.text[span.start : span.end].partition("\n")[0]
         return Fault(span.line, span.column, message, dotted(path), suggestion, max(1, len(length)))
@@ -156,7 +157,10 @@ class _Builder:
             self._result.nodes[path] = Node(self._span(event), key)
             return None
         if isinstance(event, ScalarEvent):
-            self._result.nodes[path] = Node(self._span(event), key)
+            span = self._span(event)
+            if key is not None and span.start == span.end:
+                span = self._after(key)
+            self._result.nodes[path] = Node(span, key)
             self._check_text(event, path)
             return _scalar(event)
         if len(path) >= DEPTH:
@@ -232,6 +236,12 @@ class _Builder:
             end.end_mark.index if is_flow else last.end
         )  # a block's own end mark is where the next thing starts
         self._result.nodes[path] = Node(Span(first.start, stop, first.line, first.column), key, is_flow)
+
+    def _after(self, key: Span) -> Span:
+        """Return where the value of a key with none would be; the parser says where the next thing is."""
+        colon = _COLON.match(self._result.text, key.end)
+        at = colon.end() if colon is not None else key.end
+        return Span(at, at, key.line, key.column + at - key.start)
 
     def _span(self, event: Event) -> Span:
         start, end = event.start_mark, event.end_mark
