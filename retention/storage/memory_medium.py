@@ -1,0 +1,89 @@
+"""What a memory volume is made of: the bytes a reader sees, and the bytes a power cut would leave.
+
+The invariant: `durable` changes only where the contract says that something is durable, so that `crash` leaves
+exactly what a real medium must leave.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from retention.storage.faults import Faults
+
+
+@dataclass(slots=True)
+class Incoming:
+    """An unfinished upload's file."""
+
+    data: bytearray = field(default_factory=bytearray)
+    is_sealed: bool = False
+
+
+class Medium:
+    """The bytes. Callers hold `lock` around what must be one step."""
+
+    def __init__(self, capacity_bytes: int) -> None:
+        self.lock = threading.RLock()
+        self.faults = Faults()
+        self.capacity_bytes = capacity_bytes
+        self.used_bytes = 0
+        self.boots = 0
+        self.seen: dict[str, bytearray] = {}
+        self.durable: dict[str, bytearray] = {}
+        self.unflushed: set[str] = set()
+        self.incoming: dict[str, Incoming] = {}
+        self.is_suspect = False
+        self.ignores_sync = False
+        self.spoiled_seals = 0
+
+    def grow(self, size_bytes: int, reserve_bytes: int = 0) -> None:
+        """Take space. Raises OSError (ENOSPC) if it would leave less than the reserve."""
+        with self.lock:
+            if size_bytes > 0 and self.used_bytes + size_bytes + reserve_bytes > self.capacity_bytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.used_bytes += size_bytes
+
+    def settle(self, key: str) -> None:
+        """What is seen under `key` (perhaps nothing) becomes durable."""
+        if self.ignores_sync:
+            return
+        if key in self.seen:
+            self.durable[key] = bytearray(self.seen[key])
+        else:
+            self.durable.pop(key, None)
+
+    def flush(self) -> None:
+        with self.lock:
+            for key in self.unflushed:
+                self.settle(key)
+            self.unflushed.clear()
+
+    def crash(self, keep: Iterable[str]) -> None:
+        """Cut the power: what is not durable vanishes, except the published names in `keep`; uploads end."""
+        with self.lock:
+            kept = {key: self.seen[key] for key in set(keep) & self.unflushed}
+            self.seen = {key: bytearray(data) for key, data in self.durable.items()} | kept
+            self.durable = {key: bytearray(data) for key, data in self.seen.items()}
+            for file in self.incoming.values():
+                if not file.is_sealed:
+                    file.data.clear()
+            self.unflushed.clear()
+            self.boots += 1
+            self.is_suspect = False
+            self.used_bytes = sum(map(len, self.seen.values())) + sum(
+                len(file.data) for file in self.incoming.values()
+            )
+
+    def damage(self, key: str, data: bytearray | None) -> None:
+        """Put other bytes in an object's place, or none, seen and durable, as a failing medium does."""
+        with self.lock:
+            self.used_bytes += (len(data) if data is not None else 0) - len(self.seen[key])
+            for place in (self.seen, self.durable):
+                if data is None:
+                    place.pop(key, None)
+                else:
+                    place[key] = bytearray(data)

@@ -1,0 +1,119 @@
+"""One upload into a memory volume, and one of its objects opened for reading."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+
+from retention.model.errors import VolumeSuspectError
+from retention.storage.memory_medium import Incoming, Medium
+from retention.storage.os_errors import translate, translate_read
+from retention.storage.state import suspect
+from retention.storage.volume import Buffer, ObjectReader, Upload
+
+_PIECE_BYTES = 1 << 20
+
+
+def condemn(medium: Medium, volume: str, what: str, error: OSError) -> VolumeSuspectError:
+    """Note that a sync of `what` failed and return the error that says so."""
+    medium.is_suspect = True
+    return suspect(volume, f"{what} could not be synced ({error.strerror})")
+
+
+class MemoryUpload(Upload):
+    def __init__(self, key: str, temporary: str, *, volume: str, medium: Medium, reserve_bytes: int) -> None:
+        self.key = key
+        self.size_bytes = 0
+        self._temporary = temporary
+        self._volume = volume
+        self._medium = medium
+        self._reserve_bytes = reserve_bytes
+        self._boots = medium.boots
+        self._is_over = False
+        self._file = medium.incoming[temporary] = Incoming()
+
+    def write(self, *pieces: Buffer) -> None:
+        self._require(sealed=False)
+        data = b"".join(pieces)
+        fault = self._medium.faults.strike("write")
+        taken = data if fault is None else data[: fault.torn_bytes]
+        try:
+            self._medium.grow(len(taken), self._reserve_bytes)
+            self._file.data += taken
+            self.size_bytes += len(taken)
+            if fault is not None:
+                raise fault.error
+        except OSError as error:
+            raise translate(error, self._volume, self.key) from error
+
+    def start_write_out(self) -> None:
+        self._require(sealed=False)
+
+    def seal(self) -> None:
+        self._require(sealed=False)
+        try:
+            self._medium.faults.meet("seal")
+        except OSError as error:
+            self.abort()
+            raise condemn(self._medium, self._volume, self.key, error) from error
+        if self._medium.spoiled_seals and self._file.data:
+            self._medium.spoiled_seals -= 1
+            self._file.data[0] ^= 1
+        self._file.is_sealed = True
+
+    def read_back(self) -> Iterator[bytes]:
+        self._require(sealed=True)
+        try:
+            self._medium.faults.meet("read_back")
+        except OSError as error:
+            raise translate_read(error, self._volume, self.key) from error
+        for offset in range(0, self.size_bytes, _PIECE_BYTES):
+            yield bytes(self._file.data[offset : offset + _PIECE_BYTES])
+
+    def publish(self) -> None:
+        self._require(sealed=True)
+        medium = self._medium
+        with medium.lock:
+            try:
+                medium.faults.meet("publish")
+                if self.key in medium.seen:
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            except OSError as error:
+                raise translate(error, self._volume, self.key) from error
+            medium.seen[self.key] = self._file.data
+            medium.unflushed.add(self.key)
+            del medium.incoming[self._temporary]
+        self._is_over = True
+
+    def abort(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._boots == self._medium.boots and self._medium.incoming.pop(self._temporary, None) is not None:
+            self._medium.grow(-self.size_bytes)
+
+    def _require(self, *, sealed: bool) -> None:
+        if self._is_over or self._file.is_sealed is not sealed:
+            raise RuntimeError(f"upload of {self.key}: not {'sealed' if sealed else 'open'} any more or yet")
+        if self._boots != self._medium.boots:
+            raise translate(OSError(errno.ENODEV, "there was a power cut"), self._volume, self.key)
+
+
+class MemoryReader(ObjectReader):
+    def __init__(self, key: str, data: bytearray, *, volume: str, medium: Medium) -> None:
+        self.size_bytes = len(data)
+        self._key = key
+        self._data = data
+        self._volume = volume
+        self._medium = medium
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        try:
+            self._medium.faults.meet("read")
+        except OSError as error:
+            raise translate_read(error, self._volume, self._key) from error
+        return bytes(self._data[offset : offset + length])
+
+    def close(self) -> None:
+        """There is nothing to give back."""
