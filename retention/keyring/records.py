@@ -1,0 +1,117 @@
+"""Key records: one line for each wrapped key, or for a key that was forgotten (docs/journal.md §4.3).
+
+A record's check finds damage; that it is ours is proven only by its parent key (`KeyRecord.secret`, `is_forgotten`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from blake3 import blake3
+
+from retention.keyring.wrapping import seal, unseal
+from retention.model.canonical import canonical_json, parse_canonical
+from retention.model.digests import blake3_digest, keyed_digest
+from retention.model.identifiers import KeyId, is_id
+
+CHECK_BYTES = 4
+PROOF_BYTES = 16
+_CHECK_DIGITS = 2 * CHECK_BYTES
+
+
+class KeyKind(StrEnum):
+    ROOT = "root"
+    INDEX = "index"
+    INSTITUTION = "institution"
+    PACKAGE = "package"
+    PATIENT = "patient"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """One key as it lies in the keyring: wrapped by its parent, or forgotten.
+
+    `owner` is the institution (the archive, for root and index key). Exactly one of `wrapped` (nonce, ciphertext, tag)
+    and `forgotten` (the proof) is set.
+    """
+
+    kind: KeyKind
+    key_id: KeyId
+    owner: str
+    parent: KeyId
+    wrapped: bytes | None = field(default=None, repr=False)
+    forgotten: bytes | None = None
+
+    @classmethod
+    def wrap(
+        cls, kind: KeyKind, key_id: KeyId, owner: str, parent: KeyId, *, secret: bytes, under: bytes
+    ) -> KeyRecord:
+        """Return the record of a key wrapped `under` its parent's secret."""
+        bare = cls(kind, key_id, owner, parent)
+        return cls(kind, key_id, owner, parent, wrapped=seal(under, secret, bare.binding("key")))
+
+    def forget(self, under: bytes) -> KeyRecord:
+        """Return what takes this record's place when its key is forgotten."""
+        return KeyRecord(self.kind, self.key_id, self.owner, self.parent, forgotten=self._proof(under))
+
+    def secret(self, under: bytes) -> bytes | None:
+        """Return the key; None when it is forgotten or the parent's secret `under` does not open it."""
+        return None if self.wrapped is None else unseal(under, self.wrapped, self.binding("key"))
+
+    def is_forgotten(self, under: bytes) -> bool:
+        """Whether this says, proven by the parent's secret `under`, that the key was forgotten."""
+        return self.forgotten is not None and hmac.compare_digest(self.forgotten, self._proof(under))
+
+    def binding(self, purpose: str) -> bytes:
+        return f"retention/{purpose}/v1|{self.kind}|{self.key_id}|{self.owner}|{self.parent}".encode("ascii")
+
+    def line(self) -> bytes:
+        """Return the record as it lies in a file, with its newline."""
+        members = {"id": self.key_id, "kind": self.kind.value, "owner": self.owner, "parent": self.parent}
+        if self.wrapped is not None:
+            members["wrapped"] = base64.b64encode(self.wrapped).decode("ascii")
+        elif self.forgotten is not None:
+            members["forgotten"] = self.forgotten.hex()
+        text = canonical_json(members)
+        return _check(text) + b" " + text + b"\n"
+
+    def _proof(self, under: bytes) -> bytes:
+        key = blake3(under, derive_key_context="retention v1 forgotten").digest()
+        return keyed_digest(key, self.binding("forgotten"), PROOF_BYTES)
+
+
+def parse_record(line: bytes) -> KeyRecord | None:
+    """Read a line (without newline); None when it does not count: damaged, or not in this form."""
+    text = line[_CHECK_DIGITS + 1 :]
+    if line[:_CHECK_DIGITS] != _check(text) or line[_CHECK_DIGITS : _CHECK_DIGITS + 1] != b" ":
+        return None
+    try:
+        return _record(parse_canonical(text))
+    except ValueError:
+        return None
+
+
+def record_mark(key_id: KeyId) -> bytes:
+    """Return what stands in the line of this key and in no other line."""
+    return f'"id":"{key_id}"'.encode("ascii")
+
+
+def _record(value: object) -> KeyRecord | None:
+    match value:
+        case {"kind": str(kind), "id": str(key_id), "owner": str(owner), "parent": str(parent), **rest}:
+            if not (is_id(key_id) and is_id(owner) and is_id(parent)):
+                return None
+            bare = (KeyKind(kind), KeyId(key_id), owner, KeyId(parent))
+            match rest:
+                case {"wrapped": str(wrapped)} if len(rest) == 1:
+                    return KeyRecord(*bare, wrapped=base64.b64decode(wrapped, validate=True))
+                case {"forgotten": str(proof)} if len(rest) == 1:
+                    return KeyRecord(*bare, forgotten=bytes.fromhex(proof))
+    return None
+
+
+def _check(text: bytes) -> bytes:
+    return blake3_digest(text)[:CHECK_BYTES].hex().encode("ascii")
