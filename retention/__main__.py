@@ -1,0 +1,5 @@
+"""`python -m retention`: the twin of the `retention` command."""
+
+from retention.cli.main import run
+
+run()

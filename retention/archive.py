@@ -1,0 +1,210 @@
+"""The composition root: makes and opens archives, and wires their parts. The only place where drivers are chosen.
+
+An archive is a folder with `archive.yaml`. Opening one never makes anything: what is missing is said.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from retention.catalog.catalog import Catalog
+from retention.catalog.records import VolumeRecord
+from retention.journal.journal import Journal
+from retention.keyring.keyring import Keyring
+from retention.keyring.recovery import write_recovery_key
+from retention.keyring.rootkey import new_secret, read_root_key, write_root_key
+from retention.model.clock import Clock, RehearsalClock, SystemClock
+from retention.model.errors import ArchiveNotFoundError, ClockRefusedError, KeyUnavailableError, UsageError
+from retention.model.identifiers import ArchiveId, new_id
+from retention.model.layout import ArchiveSettings
+from retention.services import commit, initialise, rebuild, sessions, volume_care
+from retention.services.events import Names
+from retention.services.progress import Progress
+from retention.services.rebuild import RebuildReport
+from retention.services.stores import Openers, Stores
+from retention.services.volumes import VolumeReplica, VolumeSet
+from retention.settings.default import default_settings_text
+from retention.settings.edit import replace_volume
+from retention.settings.environment import root_key_path
+from retention.settings.load import load_settings, parse_settings
+from retention.settings.save import save_text
+from retention.storage.identity import DeviceRecord, VolumeIdentity
+from retention.storage.open import open_volume
+
+SETTINGS_FILE = "archive.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class NewArchive:
+    """A new archive, and its recovery key: shown once, kept nowhere."""
+
+    stores: Stores
+    recovery_key: str
+
+
+def create_archive(root: Path, name: str, *, is_rehearsal: bool, clock: Clock | None = None) -> NewArchive:
+    """Make an archive with the embedded defaults in an empty or absent folder. Raises UsageError for another.
+
+    `archive.yaml` comes last: nothing looks like an archive before it is one.
+    """
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise UsageError(f"{root} is not empty", hint="name a new folder; an archive is never made over another")
+    text = default_settings_text(name)
+    settings = parse_settings(text)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    archive_id, root_secret, recovery_secret = ArchiveId(new_id()), new_secret(), new_secret()
+    _write_root_key(root_key_path(root, os.environ), root_secret)
+    volumes = VolumeSet(
+        {spec.name: open_volume(spec, root) for spec in settings.volumes.values()}, settings
+    )
+    stores = Stores(
+        root,
+        settings,
+        clock or SystemClock(),
+        archive_id,
+        Openers(
+            catalog=lambda: Catalog.create(settings.catalog, archive_id, root=root),
+            volumes=lambda: volumes,
+            journal=lambda: Journal.create(_replicas(volumes)),
+            keyring=lambda: Keyring.create(_replicas(volumes), archive_id, root_secret, recovery_secret),
+        ),
+    )
+    recorded = initialise.initialise_volumes(stores, volumes)
+    initialise.record_beginning(stores, recorded, is_rehearsal=is_rehearsal)
+    save_text(root / SETTINGS_FILE, text)
+    return NewArchive(stores, write_recovery_key(recovery_secret))
+
+
+def open_archive(root: Path, *, as_of: datetime | None = None, person: str | None = None) -> Stores:
+    """Open an archive to read from its catalog; other parts are opened when they are needed.
+
+    Raises ArchiveNotFoundError, SettingsError, CatalogMissingError, CatalogError; ClockRefusedError when `as_of` is
+    given and the archive is not a rehearsal.
+    """
+    settings = load_settings(root / SETTINGS_FILE)
+    catalog = Catalog.open(settings.catalog, root=root)
+    stores = _stores(root, settings, catalog.archive_id(), catalog, SystemClock())
+    if as_of is not None:
+        if not initialise.is_rehearsal(stores):
+            raise ClockRefusedError(
+                "this is a production archive: it takes its time from the clock alone",
+                hint="rehearse on an archive made with `retention init --rehearsal`",
+            )
+        stores.clock = RehearsalClock(as_of)
+    if person is not None:
+        stores.actor = Names(stores.keyring.index_key.secret).person(person)
+    return stores
+
+
+def prepare_to_write(stores: Stores) -> None:
+    """What every command that changes the archive does first: catch the catalog up, clean up after killed runs."""
+    with stores.commit_lock.hold():
+        stores.journal.refresh()
+        stores.journal.settle()
+        commit.catch_up(stores)
+        sessions.recover(stores.root, stores.volumes, stores.catalog)
+
+
+def rebuild_archive_catalog(root: Path, progress: Progress) -> RebuildReport:
+    """Make the catalog anew from the online volumes alone. Raises as `rebuild_catalog`, and when no volume answers."""
+    settings = load_settings(root / SETTINGS_FILE)
+    archive_id = _archive_id_from_volumes(root, settings)
+    stores = _stores(root, settings, archive_id, None, SystemClock())
+    try:
+        with stores.commit_lock.hold():
+            return rebuild.rebuild_catalog(
+                settings.catalog, root, archive_id, stores.journal, stores.keyring, progress
+            )
+    finally:
+        stores.close()
+
+
+def _stores(
+    root: Path, settings: ArchiveSettings, archive_id: ArchiveId, catalog: Catalog | None, clock: Clock
+) -> Stores:
+    def open_volumes() -> VolumeSet:
+        recorded = {} if catalog is None else {record.spec.name: record for record in catalog.volumes()}
+        opened = {}
+        for name, spec in settings.volumes.items():
+            record = recorded.get(name)
+            expected = device = None
+            if record is not None:
+                expected = VolumeIdentity(archive_id, record.volume_id, name, "")
+                device = DeviceRecord(record.device, record.is_mount) if record.device is not None else None
+            opened[name] = open_volume(spec, root, expected=expected, recorded=device)
+        return VolumeSet(opened, settings)
+
+    def open_journal() -> Journal:
+        hint = None if catalog is None else commit.hint_of(catalog.position())
+        return Journal.open(_replicas(stores.volumes), hint=hint)
+
+    def open_catalog() -> Catalog:
+        return catalog if catalog is not None else Catalog.open(settings.catalog, root=root)
+
+    openers = Openers(
+        catalog=open_catalog,
+        volumes=open_volumes,
+        journal=open_journal,
+        keyring=lambda: Keyring.open(_replicas(stores.volumes), _read_root_key(root)),
+    )
+    stores = Stores(root, settings, clock, archive_id, openers)
+    return stores
+
+
+def _replicas(volumes: VolumeSet) -> list[VolumeReplica]:
+    return volumes.replicas(volumes.states())
+
+
+def _archive_id_from_volumes(root: Path, settings: ArchiveSettings) -> ArchiveId:
+    """Return the archive that the volumes say they belong to. Raises ArchiveNotFoundError unless they agree."""
+    found: Counter[ArchiveId] = Counter()
+    for spec in settings.volumes.values():
+        identity = open_volume(spec, root).identity()
+        if identity is not None:
+            found[identity.archive_id] += 1
+    if len(found) != 1:
+        what = "none of the volumes has an identity" if not found else "the volumes belong to different archives"
+        raise ArchiveNotFoundError(what, hint="check that the right disks are mounted at the places in archive.yaml")
+    return next(iter(found))
+
+
+def _write_root_key(path: Path, secret: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(write_root_key(secret))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_root_key(root: Path) -> bytes:
+    path = root_key_path(root, os.environ)
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise KeyUnavailableError(
+            f"the root key {path} cannot be read: {error.strerror}",
+            hint="put it back, or name it with RETENTION_ROOT_KEY_FILE; with the recovery key: retention keys recover",
+        ) from error
+    return read_root_key(text)
+
+
+def migrate_archive_catalog(root: Path) -> tuple[str, ...]:
+    """Bring the catalog's schema to this program's version; return the versions added, oldest first."""
+    from retention.catalog.migration import migrate
+
+    settings = load_settings(root / SETTINGS_FILE)
+    return migrate(settings.catalog, root=root)
+
+
+def replace_archive_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
+    """Make another place the volume `name`, in archive.yaml too. Raises as `volume_care.replace_volume`."""
+    record = volume_care.replace_volume(stores, name, url)
+    if url is not None:
+        path = stores.root / SETTINGS_FILE
+        save_text(path, replace_volume(path.read_text("utf-8"), name, url))
+    return record

@@ -1,0 +1,111 @@
+"""Examining one package: every shard read from the medium and compared with what the journal committed to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from retention.catalog.records import PackageSummary, ShardRecord
+from retention.model.errors import ObjectNotFoundError, PackageLostError, StorageError, VolumeUnavailableError
+from retention.model.findings import Finding, FindingKind
+from retention.package.check import ShardCheck, check_shard
+from retention.package.reader import find_reference
+from retention.package.shard import Reference
+from retention.services.volumes import VolumeSet, shard_key
+from retention.storage.volume import ObjectReader
+
+
+@dataclass(slots=True)
+class Examination:
+    """What was found of one package. `sound` and `unreachable` are shard numbers; a finding stands for each other one.
+
+    `reference` is None when no shard that could be reached tells what the package must be.
+    """
+
+    package: PackageSummary
+    reference: Reference | None = None
+    sound: list[int] = field(default_factory=list)
+    unplaced: list[int] = field(default_factory=list)
+    unreachable: list[int] = field(default_factory=list)
+    findings: dict[int, Finding] = field(default_factory=dict)
+    read_bytes: int = 0
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.findings and not self.unplaced and not self.unreachable
+
+    @property
+    def readers(self) -> list[int]:
+        """Numbers of the shards that may still have good cells."""
+        usable = [n for n, finding in self.findings.items() if finding.kind is FindingKind.CORRUPT]
+        return sorted([*self.sound, *usable])
+
+
+@contextmanager
+def opened_shards(
+    volumes: VolumeSet, package: PackageSummary, found: Examination
+) -> Iterator[dict[int, ObjectReader]]:
+    """Open the package's shards from the medium; note in `found` which are missing or cannot be reached."""
+    with ExitStack() as stack:
+        opened: dict[int, ObjectReader] = {}
+        for shard in package.shards:
+            if shard.volume is None:
+                found.unplaced.append(shard.number)
+                continue
+            key = shard_key(package.package_id, shard.number, shard.generation)
+            try:
+                reader = volumes[shard.volume].open(key, from_medium=True)
+                opened[shard.number] = stack.enter_context(reader)
+            except ObjectNotFoundError:
+                found.findings[shard.number] = _finding(FindingKind.MISSING, package, shard, "the object is not there")
+            except VolumeUnavailableError:
+                found.unreachable.append(shard.number)
+            except StorageError as error:
+                found.findings[shard.number] = _finding(FindingKind.UNREADABLE, package, shard, error.message)
+        yield opened
+
+
+def examine(volumes: VolumeSet, package: PackageSummary, pool: Executor) -> Examination:
+    """Read and verify every shard of the package that can be reached; shards in parallel. Never raises for damage."""
+    found = Examination(package)
+    with opened_shards(volumes, package, found) as opened:
+        try:
+            found.reference = find_reference(opened, package.index_root)
+        except PackageLostError as error:
+            for number in opened:
+                found.findings[number] = _finding(FindingKind.CORRUPT, package, package.shards[number], error.message)
+            return found
+        checks: dict[int, Future[ShardCheck]] = {
+            number: pool.submit(check_shard, reader, found.reference, number) for number, reader in opened.items()
+        }
+        for number, check in checks.items():
+            _judge(found, number, check)
+    return found
+
+
+def _judge(found: Examination, number: int, check: Future[ShardCheck]) -> None:
+    shard = found.package.shards[number]
+    try:
+        result = check.result()
+    except VolumeUnavailableError:
+        found.unreachable.append(number)
+        return
+    except StorageError as error:
+        found.findings[number] = _finding(FindingKind.UNREADABLE, found.package, shard, error.message)
+        return
+    found.read_bytes += result.read_bytes
+    if result.is_sound:
+        found.sound.append(number)
+    elif result.misplaced is not None:
+        found.findings[number] = _finding(FindingKind.MISPLACED, found.package, shard, result.misplaced)
+    else:
+        detail = ", ".join([*result.parts, *([f"{len(result.bad_cells)} cells"] if result.bad_cells else [])])
+        finding = _finding(FindingKind.CORRUPT, found.package, shard, detail)
+        finding.cells = len(result.bad_cells)
+        found.findings[number] = finding
+
+
+def _finding(kind: FindingKind, package: PackageSummary, shard: ShardRecord, detail: str) -> Finding:
+    return Finding(kind, shard.volume or "", package.package_id, shard.number, detail=detail)

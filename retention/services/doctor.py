@@ -1,0 +1,144 @@
+"""The doctor: looks at an installation and says, for each problem, what to do. Warnings are not failures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from retention.model.errors import RetentionError
+from retention.services import events
+from retention.services.stores import Stores
+from retention.services.volume_care import tier_statuses, volume_statuses
+from retention.settings.environment import root_key_path
+from retention.storage.volume import VolumeState
+
+LOW_SPACE_SHARE = 0.05
+
+
+class CheckStatus(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    status: CheckStatus
+    detail: str
+    hint: str | None = None
+
+    @property
+    def is_failed(self) -> bool:
+        return self.status is CheckStatus.FAILED
+
+
+def examine_installation(stores: Stores) -> list[Check]:
+    """Run every check; one that cannot run is itself a failed check."""
+    checks: list[Check] = []
+    looks: tuple[tuple[str, Callable[[Stores], Iterator[Check]]], ...] = (
+        ("catalog", _catalog),
+        ("volumes", _volumes),
+        ("tiers", _tiers),
+        ("journal", _journal),
+        ("keyring", _keyring),
+        ("root key", _root_key),
+        ("recovery key", _recovery_key),
+        ("holdings", _holdings),
+    )
+    for name, look in looks:
+        try:
+            checks += look(stores)
+        except RetentionError as error:
+            checks.append(Check(name, CheckStatus.FAILED, error.message, error.hint))
+    return checks
+
+
+def _catalog(stores: Stores) -> Iterator[Check]:
+    problems = stores.catalog.check()
+    if problems:
+        detail = "; ".join(f"{problem.kind}: {problem.detail}" for problem in problems)
+        yield Check("catalog", CheckStatus.FAILED, detail, "make it again: retention catalog rebuild")
+    else:
+        yield Check("catalog", CheckStatus.OK, "its own check finds nothing")
+
+
+def _volumes(stores: Stores) -> Iterator[Check]:
+    for status in volume_statuses(stores):
+        name = f"volume {status.spec.name}"
+        if status.state is not VolumeState.READY:
+            yield Check(name, CheckStatus.FAILED, status.state.value, _volume_hint(status.state))
+        elif status.free_bytes is not None and status.total_bytes:
+            share = status.free_bytes / status.total_bytes
+            is_low = share < LOW_SPACE_SHARE
+            hint = "add a volume or free space" if is_low else None
+            yield Check(name, CheckStatus.WARNING if is_low else CheckStatus.OK, f"{share:.0%} free", hint)
+
+
+def _volume_hint(state: VolumeState) -> str:
+    if state is VolumeState.EMPTIED:
+        return "retention audit run --all restores it"
+    return "bring it back, or put another in its place: retention volume replace NAME --url URL"
+
+
+def _tiers(stores: Stores) -> Iterator[Check]:
+    for status in tier_statuses(stores):
+        name = f"tier {status.name}"
+        if status.problem is not None:
+            yield Check(name, CheckStatus.FAILED, status.problem, "correct archive.yaml")
+        elif status.domain_losses == 0:
+            detail = f"survives the loss of {status.volume_losses} volumes, of the disk they share: none"
+            yield Check(name, CheckStatus.WARNING, detail, "put its volumes on disks that fail separately")
+        else:
+            detail = f"survives the loss of {status.volume_losses} volumes or {status.domain_losses} domains"
+            yield Check(name, CheckStatus.OK, detail)
+
+
+def _journal(stores: Stores) -> Iterator[Check]:
+    behind = stores.journal.size - stores.catalog.position().size
+    detail = f"{stores.journal.size} entries"
+    if behind:
+        hint = "any command that writes catches up, audit run for instance"
+        yield Check("journal", CheckStatus.WARNING, f"{detail}, {behind} not yet in the catalog", hint)
+    else:
+        yield Check("journal", CheckStatus.OK, detail)
+
+
+def _keyring(stores: Stores) -> Iterator[Check]:
+    status = stores.keyring.status()
+    detail = f"{status.institutions} institutions, on {', '.join(status.replicas)}"
+    if status.unreachable:
+        detail += f"; does not answer: {', '.join(status.unreachable)}"
+        yield Check("keyring", CheckStatus.WARNING, detail, "bring these volumes back")
+    else:
+        yield Check("keyring", CheckStatus.OK, detail)
+
+
+def _root_key(stores: Stores) -> Iterator[Check]:
+    path = root_key_path(stores.root, os.environ)
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0
+    if mode & 0o077:
+        yield Check("root key", CheckStatus.FAILED, f"{path} can be read by others ({mode:o})", f"chmod 600 {path}")
+    else:
+        yield Check("root key", CheckStatus.OK, str(path))
+
+
+def _recovery_key(stores: Stores) -> Iterator[Check]:
+    if stores.catalog.state(events.RECOVERY_STORED) is None:
+        hint = "put the key that init showed where it survives this machine, then: retention keys status --recovery-stored"
+        yield Check("recovery key", CheckStatus.WARNING, "nobody has said that it was put away", hint)
+    else:
+        yield Check("recovery key", CheckStatus.OK, "put away")
+
+
+def _holdings(stores: Stores) -> Iterator[Check]:
+    counts = stores.catalog.counts()
+    detail = f"{counts.studies} studies, {counts.instances} instances, {counts.quarantined} in quarantine"
+    flawed = {state.value: count for state, count in counts.flawed.items() if count}
+    if flawed:
+        listed = ", ".join(f"{count} {state}" for state, count in flawed.items())
+        yield Check("holdings", CheckStatus.FAILED, f"{detail}; shards not sound: {listed}", "retention audit run --all")
+    else:
+        yield Check("holdings", CheckStatus.OK, detail)

@@ -1,0 +1,216 @@
+"""Building one package: files in, shards written (not yet durable), manifest made.
+
+The order of the files decides ordinals and the order of the stream; a file that cannot be taken leaves no instance, at
+most a few unused bytes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+
+from retention import __version__
+from retention.keyring.keyring import PendingKey
+from retention.model.clock import format_instant
+from retention.model.identifiers import InstitutionId, PackageId, new_id
+from retention.model.layout import TierSpec
+from retention.package.geometry import Geometry, default_cell_bytes
+from retention.package.manifest import (
+    KIND_QUARANTINE,
+    ROLE_FIRST,
+    BlockRow,
+    Contents,
+    InstanceRow,
+    SeriesEntry,
+    StudyEntry,
+    read_public,
+)
+from retention.package.records import ShardHeader
+from retention.package.sealing import Sealer
+from retention.package.shard import Reference
+from retention.package.writer import PackageWriter, Tail
+from retention.services.ingest.pack import FileRefused, InstanceEnd, InstancePacker, SealedBlock
+from retention.services.ingest.scan import ScannedFile
+from retention.services.stores import Stores
+from retention.services.uploads import PackageUploads
+from retention.storage.volume import VolumeState
+
+
+@dataclass(frozen=True, slots=True)
+class FileToKeep:
+    """A file that goes into the package, and its role there (format §8.2)."""
+
+    file: ScannedFile
+    role: str = ROLE_FIRST
+
+
+@dataclass(slots=True)
+class BuiltPackage:
+    """A package whose shards are written and still unknown to anybody."""
+
+    package: PackageId
+    institution: InstitutionId
+    tier: TierSpec
+    kind: str
+    key: PendingKey
+    uploads: PackageUploads
+    header: ShardHeader
+    tail: Tail
+    contents: Contents
+    files: Sequence[FileToKeep]
+    refused: Sequence[FileRefused]
+
+    @property
+    def received_bytes(self) -> int:
+        return sum(row.size_bytes for row in self.contents.instances)
+
+    def reference(self) -> Reference:
+        """Return what every shard must agree with, from memory, to compare what was read back."""
+        tail = self.tail
+        geometry = Geometry(self.header.protection, self.header.cell_bytes, tail.entry.stream_bytes)
+        return Reference(self.header, tail.entry, geometry, tail.index, tail.manifest, read_public(tail.manifest))
+
+
+class PackageBuilder:
+    """Builds packages for one tier in one session."""
+
+    def __init__(
+        self, stores: Stores, tier: TierSpec, states: Mapping[str, VolumeState], session: str, pool: ThreadPoolExecutor
+    ) -> None:
+        self._stores = stores
+        self._tier = tier
+        self._states = states
+        self._session = session
+        self._pool = pool
+
+    def build(self, institution: InstitutionId, kind: str, files: Sequence[FileToKeep]) -> BuiltPackage | None:
+        """Write a package of these files; None if not one of them could be taken.
+
+        Raises PlacementError when the tier cannot take it, StorageError.
+        """
+        package = PackageId(new_id())
+        key = self._stores.keyring.new_package_key(institution)
+        protection = self._tier.protection
+        header = ShardHeader(
+            self._stores.archive_id, institution, package, protection, default_cell_bytes(protection), 0, 0
+        )
+        sealer = Sealer.of(key.secret, package, institution)
+        uploads = PackageUploads.begin(self._stores.volumes, self._tier, self._states, package, self._session)
+        try:
+            writer = PackageWriter(header, key.key_id, sealer, uploads.uploads)
+            rows, refused = self._write(writer, sealer, files, uploads)
+            if not rows:
+                uploads.abort()
+                return None
+            contents = _contents(kind, files, rows)
+            tail = writer.finish(kind, format_instant(self._stores.clock.now()), contents)
+            uploads.require_enough()
+        except BaseException:
+            uploads.abort()
+            raise
+        return BuiltPackage(
+            package, institution, self._tier, kind, key, uploads, header, tail, contents, files, refused
+        )
+
+    def _write(
+        self, writer: PackageWriter, sealer: Sealer, files: Sequence[FileToKeep], uploads: PackageUploads
+    ) -> tuple[list[_Row], list[FileRefused]]:
+        packer = InstancePacker(sealer, self._pool)
+        numbered = ((ordinal, keep.file) for ordinal, keep in enumerate(files))
+        rows: list[_Row] = []
+        refused: list[FileRefused] = []
+        blocks: list[BlockRow] = []
+        for product in packer.pack(numbered, _shared_series(files)):
+            if isinstance(product, SealedBlock):
+                start = writer.append(product.data)
+                blocks.append(
+                    BlockRow(start, len(product.data), product.plain_bytes, product.packing, product.dictionary)
+                )
+                continue
+            if isinstance(product, InstanceEnd):
+                rows.append(_Row(product, files[product.ordinal].role, tuple(blocks)))
+                uploads.require_enough()
+            else:
+                refused.append(product)
+            blocks = []
+        return rows, refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    end: InstanceEnd
+    role: str
+    blocks: tuple[BlockRow, ...]
+
+
+def _shared_series(files: Iterable[FileToKeep]) -> set[str]:
+    """Return the series with several instances: their heads are alike, and worth a dictionary."""
+    counts = Counter(keep.file.head.identity.series_uid for keep in files if keep.file.head is not None)
+    return {series for series, count in counts.items() if count > 1}
+
+
+def _contents(kind: str, files: Sequence[FileToKeep], rows: Sequence[_Row]) -> Contents:
+    if kind == KIND_QUARANTINE:
+        return Contents(None, (), [_quarantined(row) for row in rows], _tools())
+    series: dict[str, int] = {}
+    entries: list[SeriesEntry] = []
+    instances = []
+    for row in rows:
+        head = row.end.file.head
+        if head is None:
+            raise ValueError("a study package takes identified files only")
+        series_uid = head.identity.series_uid
+        if series_uid not in series:
+            series[series_uid] = len(entries)
+            entries.append(SeriesEntry(series_uid, head.series))
+        instances.append(_identified(row, series[series_uid]))
+    first = next(head for row in rows if (head := row.end.file.head) is not None)
+    return Contents(StudyEntry(first.identity.study_uid, first.patient, first.study), entries, instances, _tools())
+
+
+def _identified(row: _Row, series: int) -> InstanceRow:
+    head, digests = row.end.file.head, row.end.digests
+    if head is None:
+        raise ValueError("an identified instance has a head")
+    return InstanceRow(
+        row.end.ordinal,
+        digests.size_bytes,
+        digests.blake3,
+        digests.sha256,
+        digests.dataset_offset,
+        digests.dataset_blake3,
+        row.blocks,
+        row.role,
+        series,
+        head.identity.sop_instance_uid,
+        head.instance.sop_class_uid,
+        head.instance.transfer_syntax_uid,
+        head.instance.instance_number,
+    )
+
+
+def _quarantined(row: _Row) -> InstanceRow:
+    file, digests = row.end.file, row.end.digests
+    return InstanceRow(
+        row.end.ordinal,
+        digests.size_bytes,
+        digests.blake3,
+        digests.sha256,
+        digests.dataset_offset,
+        digests.dataset_blake3,
+        row.blocks,
+        name=file.path.rsplit("/", 1)[-1],
+        reason=file.reason,
+        detail=file.detail,
+    )
+
+
+@lru_cache(maxsize=1)
+def _tools() -> dict[str, str]:
+    """Return the versions of what packed: a reader in twenty years may have to know."""
+    names = ("zstandard", "pyeclib", "numpy", "blake3", "cryptography")
+    return {"retention": __version__, **{name: metadata.version(name) for name in names}}

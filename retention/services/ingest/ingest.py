@@ -1,0 +1,212 @@
+"""The use case: keep every DICOM file below some paths.
+
+Files are grouped by study from their heads; studies are built one after another while the group before them is made
+durable, read back and committed. Interrupted, every acknowledged study is whole, the others are absent, and running it
+again completes what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from retention.model.errors import RetentionError
+from retention.model.identifiers import InstitutionId
+from retention.package.manifest import KIND_QUARANTINE, KIND_STUDY, ROLE_CONFLICT
+from retention.services.events import Names
+from retention.services.ingest.build import BuiltPackage, PackageBuilder
+from retention.services.ingest.finish import FinishedPackage, finish
+from retention.services.ingest.recognise import Recogniser, Recognised
+from retention.services.ingest.scan import ScannedFile, Scanner, SkippedFile, UnreadableFile
+from retention.services.progress import Progress
+from retention.services.sessions import Session
+from retention.services.stores import Stores
+
+GROUP_PACKAGES = 64
+GROUP_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Refusal:
+    """A file that is not, or not as sent, among the readable studies."""
+
+    path: str
+    reason: str
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What became of the files. `stored` counts new instances; conflicts and quarantined ones are stored too, and
+    counted apart. Bytes are as received, `bytes_stored` as they lie on the volumes."""
+
+    studies: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    reencoded: int = 0
+    conflicts: int = 0
+    quarantined: int = 0
+    skipped: int = 0
+    unreadable: int = 0
+    bytes_in: int = 0
+    bytes_stored: int = 0
+    seconds: float = 0.0
+    write_debt: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+    failures: list[RetentionError] = field(default_factory=list)
+
+
+class Ingest:
+    """One run of ingest into one tier, for one institution."""
+
+    def __init__(
+        self, stores: Stores, institution: InstitutionId, tier: str, progress: Progress, jobs: int | None = None
+    ) -> None:
+        self._stores = stores
+        self._institution = institution
+        self._tier = stores.volumes.tier(tier)
+        self._progress = progress
+        self._jobs = jobs or os.cpu_count() or 1
+        self._names = Names(stores.keyring.index_key.secret)
+        self._report = IngestReport()
+        self._studies: set[str] = set()
+
+    def run(self, paths: Sequence[Path]) -> IngestReport:
+        """Ingest. Raises NotFoundError for a missing path, and the first storage error once what could be committed is.
+
+        A file's own fault never raises: it is in the report.
+        """
+        clock = self._stores.clock
+        started_s = clock.monotonic_s()
+        scanned = self._scan(paths)
+        self._progress.begin("ingest", sum(file.stamp.size_bytes for files in scanned for file in files[1]))
+        session = Session(self._stores.root)
+        try:
+            with ThreadPoolExecutor(self._jobs, "pack") as pool, ThreadPoolExecutor(1, "finish") as finisher:
+                builder = PackageBuilder(
+                    self._stores, self._tier, self._stores.volumes.states(), session.name, pool
+                )
+                self._build_and_finish(builder, finisher, session, scanned)
+        finally:
+            self._progress.end()
+            session.close()
+        self._report.studies = len(self._studies)
+        self._report.seconds = clock.monotonic_s() - started_s
+        return self._report
+
+    def _scan(self, paths: Sequence[Path]) -> list[tuple[str, list[ScannedFile]]]:
+        """Return (kind, files) of each package to be: one a study, and one for all that goes to quarantine."""
+        studies: dict[str, list[ScannedFile]] = {}
+        quarantine: list[ScannedFile] = []
+        for found in Scanner().scan(paths):
+            if isinstance(found, SkippedFile):
+                self._report.skipped += 1
+            elif isinstance(found, UnreadableFile):
+                self._refuse_unreadable(found)
+            elif found.head is None:
+                quarantine.append(found)
+            else:
+                studies.setdefault(found.head.identity.study_uid, []).append(found)
+        groups = [(KIND_STUDY, files) for files in studies.values()]
+        return groups + ([(KIND_QUARANTINE, quarantine)] if quarantine else [])
+
+    def _build_and_finish(
+        self,
+        builder: PackageBuilder,
+        finisher: ThreadPoolExecutor,
+        session: Session,
+        scanned: Iterable[tuple[str, list[ScannedFile]]],
+    ) -> None:
+        under_way: Future[list[FinishedPackage]] | None = None
+        failed: BaseException | None = None
+        groups = _grouped(self._built(builder, scanned))
+        while True:
+            try:
+                group = next(groups, None)
+            except BaseException as error:  # noqa: BLE001  # what is under way is finished first, then this is raised
+                failed, group = error, None
+            if under_way is not None:
+                self._account(under_way.result())
+            if group is None:
+                break
+            under_way = finisher.submit(finish, self._stores, self._names, session, group)
+        if failed is not None:
+            raise failed
+
+    def _built(
+        self, builder: PackageBuilder, scanned: Iterable[tuple[str, list[ScannedFile]]]
+    ) -> Iterator[BuiltPackage]:
+        recogniser = Recogniser(self._stores, self._institution, self._names)
+        for kind, files in scanned:
+            is_study = kind == KIND_STUDY
+            found = recogniser.recognise(files) if is_study else recogniser.recognise_unidentified(files)
+            self._account_recognised(found)
+            built = builder.build(self._institution, kind, found.keep) if found.keep else None
+            self._progress.advance(sum(file.stamp.size_bytes for file in files))
+            if built is not None:
+                yield built
+
+    def _account_recognised(self, found: Recognised) -> None:
+        self._report.duplicates += len(found.duplicates)
+        self._report.reencoded += len(found.reencoded)
+        for file in found.unreadable:
+            self._refuse_unreadable(file)
+
+    def _account(self, finished: Iterable[FinishedPackage]) -> None:
+        for package in finished:
+            built = package.built
+            for refused in built.refused:
+                self._refuse_unreadable(UnreadableFile(refused.file.path, refused.reason))
+            if package.error is not None:
+                self._report.failures.append(package.error)
+                continue
+            placed = len(built.uploads.sound())
+            self._report.bytes_in += built.received_bytes
+            self._report.bytes_stored += built.tail.shard_bytes * placed
+            self._report.write_debt += built.tier.protection.shards - placed
+            self._account_instances(built)
+
+    def _account_instances(self, built: BuiltPackage) -> None:
+        paths = {ordinal: keep.file.path for ordinal, keep in enumerate(built.files)}
+        if built.contents.study is not None:
+            self._studies.add(built.contents.study.study_uid)
+        for row in built.contents.instances:
+            if built.kind == KIND_QUARANTINE:
+                self._report.quarantined += 1
+                self._report.refused.append(Refusal(paths[row.ordinal], f"quarantined: {row.reason}"))
+            elif row.role == ROLE_CONFLICT:
+                self._report.conflicts += 1
+                self._report.refused.append(Refusal(paths[row.ordinal], "conflict: kept beside the first of its UID"))
+            else:
+                self._report.stored += 1
+
+    def _refuse_unreadable(self, file: UnreadableFile) -> None:
+        self._report.unreadable += 1
+        self._report.refused.append(Refusal(file.path, file.reason))
+
+
+def _grouped(built: Iterator[BuiltPackage]) -> Iterator[list[BuiltPackage]]:
+    """Collect packages into groups that are synced and committed together; a large one is a group by itself.
+
+    An error while one is built is raised after those before it were handed out.
+    """
+    group: list[BuiltPackage] = []
+    size_bytes = 0
+    failure: BaseException | None = None
+    while failure is None:
+        try:
+            package = next(built, None)
+        except BaseException as error:  # noqa: BLE001
+            package, failure = None, error
+        if package is not None:
+            group.append(package)
+            size_bytes += package.tail.shard_bytes
+        is_over = package is None or len(group) >= GROUP_PACKAGES or size_bytes >= GROUP_BYTES
+        if group and is_over:
+            yield group
+            group, size_bytes = [], 0
+        if package is None and failure is None:
+            return
+    raise failure

@@ -1,0 +1,63 @@
+"""The first moments of an archive: volumes get their identities, and the journal its first entries.
+
+The first entry says what the archive is and whether it is a rehearsal: not in an editable file, but where nobody can
+change it unseen.
+"""
+
+from __future__ import annotations
+
+from retention.catalog.records import VolumeRecord
+from retention.journal.envelope import NewEntry
+from retention.model.clock import format_instant
+from retention.model.identifiers import VolumeId, new_id
+from retention.services import commit, documents, events
+from retention.services.audit.beside import volume_data
+from retention.services.stores import Stores
+from retention.services.volumes import VolumeSet
+from retention.storage.identity import DeviceRecord, VolumeIdentity
+
+
+def initialise_volumes(stores: Stores, volumes: VolumeSet) -> dict[VolumeId, DeviceRecord]:
+    """Make every place its volume, and put the documents on it; return what was recorded, in order.
+
+    Raises UsageError for a place that is not empty.
+    """
+    recorded: dict[VolumeId, DeviceRecord] = {}
+    for volume in volumes:
+        volume_id = VolumeId(new_id())
+        created_at = format_instant(stores.clock.now())
+        identity = VolumeIdentity(stores.archive_id, volume_id, volume.name, created_at)
+        recorded[volume_id] = volume.initialise(identity)
+        documents.write_to(volume)
+    return recorded
+
+
+def record_beginning(
+    stores: Stores, recorded: dict[VolumeId, DeviceRecord], *, is_rehearsal: bool
+) -> None:
+    """Append the first entries: the archive itself, then its volumes."""
+    at = stores.clock.now()
+    entries = [
+        NewEntry(
+            at,
+            stores.actor,
+            events.ARCHIVE_CREATE,
+            objects={"archive": stores.archive_id},
+            data={"rehearsal": is_rehearsal},
+        )
+    ]
+    for volume, (volume_id, device) in zip(stores.volumes, recorded.items(), strict=True):
+        record = VolumeRecord(volume.spec, volume_id, device.device, device.is_mount, "ready", 0)
+        data = volume_data(record, device.device, is_mount=device.is_mount)
+        entries.append(NewEntry(at, stores.actor, events.VOLUME_ADD, data=data))
+    commit.append(stores, entries)
+
+
+def is_rehearsal(stores: Stores) -> bool:
+    """Whether the journal's first entry says so."""
+    first = next(stores.journal.read(0), None)
+    return (
+        first is not None
+        and first.envelope.action == events.ARCHIVE_CREATE
+        and first.envelope.data.get("rehearsal") is True
+    )

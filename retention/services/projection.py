@@ -1,0 +1,231 @@
+"""From journal to catalog: what each entry means for the index.
+
+One way for both: a commit applies the entry it has just appended, a rebuild applies all of them; so a rebuilt catalog
+cannot differ from one that grew. Applying an entry twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from retention.catalog.records import (
+    InstitutionRecord,
+    PackageKind,
+    PackageRecord,
+    QuarantinedRecord,
+    SeriesRecord,
+    ShardRecord,
+    ShardState,
+    StudyRecord,
+    VolumeRecord,
+)
+from retention.catalog.transaction import Transaction
+from retention.journal.envelope import Entry, Envelope
+from retention.keyring.keyring import Keyring
+from retention.model.canonical import JsonValue
+from retention.model.clock import format_instant
+from retention.model.errors import CatalogError, KeyUnavailableError
+from retention.model.identifiers import InstitutionId, KeyId, PackageId, VolumeId
+from retention.model.layout import InstitutionSpec, Protection, VolumeSpec
+from retention.package.manifest import KIND_QUARANTINE, Contents, read_contents
+from retention.package.records import FORMAT_VERSION
+from retention.package.sealing import Sealer
+from retention.services import audit_record, events
+from retention.services.events import Names, list_of, number_of, optional_text_of, text_of
+
+
+class Projection:
+    """Applies entries to a catalog."""
+
+    def __init__(self, keyring: Keyring, names: Names) -> None:
+        self._keyring = keyring
+        self._names = names
+        self._actions: Mapping[str, Callable[[Transaction, Entry], None]] = {
+            events.INSTITUTION_ADD: _institution,
+            events.VOLUME_ADD: _volume,
+            events.VOLUME_ADOPT: _volume,
+            events.VOLUME_REPLACE: _volume_replaced,
+            events.SHARD_REPAIR: _repaired,
+            events.AUDIT_RUN: _audited,
+            events.RECOVERY_STORED: _recovery_stored,
+        }
+
+    def apply(self, transaction: Transaction, entries: Iterable[Entry]) -> None:
+        """Apply entries in their order. Raises CatalogError naming the entry that cannot be understood."""
+        packages: list[PackageRecord] = []
+        for entry in entries:
+            try:
+                if entry.envelope.action == events.PACKAGE_INGEST:
+                    packages.append(self._package(entry))
+                    continue
+                apply = self._actions.get(entry.envelope.action)
+                if apply is not None:
+                    transaction.record_packages(packages)
+                    packages = []
+                    apply(transaction, entry)
+            except (KeyError, ValueError, TypeError) as error:
+                raise CatalogError(
+                    f"journal entry {entry.envelope.seq} ({entry.envelope.action}) cannot be understood: {error}",
+                    hint="it may come from a newer version of retention: upgrade; else run retention journal verify",
+                ) from error
+        transaction.record_packages(packages)
+
+    def _package(self, entry: Entry) -> PackageRecord:
+        envelope = entry.envelope
+        contents = None
+        if entry.payload is not None and envelope.institution is not None:
+            contents = self._contents(envelope, entry.payload)
+        return package_record(envelope, contents, self._names)
+
+    def _contents(self, envelope: Envelope, manifest: bytes) -> Contents | None:
+        """Open the manifest; a package whose key was destroyed stays known by its public facts alone."""
+        institution = InstitutionId(envelope.institution or "")
+        key_id, segment = KeyId(text_of(envelope.data, "key")), number_of(envelope.data, "key_segment")
+        try:
+            key = self._keyring.package_key(key_id, segment)
+        except KeyUnavailableError:
+            return None
+        package = PackageId(envelope.objects["package"])
+        return read_contents(manifest, Sealer.of(key, package, institution))
+
+
+def package_record(envelope: Envelope, contents: Contents | None, names: Names) -> PackageRecord:
+    """Return what the catalog learns from the entry of an ingest."""
+    data, institution = envelope.data, InstitutionId(envelope.institution or "")
+    protection = Protection(number_of(data, "data"), number_of(data, "parity"))
+    shard_bytes = number_of(data, "shard_bytes")
+    shards = tuple(
+        ShardRecord(
+            number,
+            None if volume is None else str(volume),
+            shard_bytes,
+            state=ShardState.UNPLACED if volume is None else ShardState.SOUND,
+            verified_at=None if volume is None else envelope.at,
+        )
+        for number, volume in enumerate(list_of(data, "shards"))
+    )
+    is_quarantine = text_of(data, "kind") == KIND_QUARANTINE
+    return PackageRecord(
+        package_id=PackageId(envelope.objects["package"]),
+        institution_id=institution,
+        sequence=envelope.seq,
+        kind=PackageKind.QUARANTINE if is_quarantine else PackageKind.STUDY,
+        tier=text_of(data, "tier"),
+        protection=protection,
+        format=FORMAT_VERSION,
+        instances=number_of(data, "instances"),
+        bytes_received=number_of(data, "bytes_received"),
+        bytes_stored=shard_bytes * protection.shards,
+        index_root=bytes.fromhex(text_of(data, "index_root")),
+        key_id=KeyId(text_of(data, "key")),
+        created_at=envelope.at,
+        shards=shards,
+        digests=() if contents is None else _digests(institution, contents, names),
+        study=None if contents is None else _study(contents, envelope.at),
+        series=() if contents is None else _series(contents),
+        quarantined=() if contents is None or not is_quarantine else _quarantined(contents),
+        key_segment=str(number_of(data, "key_segment")),
+    )
+
+
+def _digests(institution: InstitutionId, contents: Contents, names: Names) -> tuple[tuple[bytes, int], ...]:
+    return tuple(
+        (
+            names.content(institution, row.blake3)
+            if row.sop_instance_uid is None
+            else names.instance(institution, row.sop_instance_uid),
+            row.ordinal,
+        )
+        for row in contents.instances
+    )
+
+
+def _study(contents: Contents, received_at: datetime) -> StudyRecord | None:
+    if contents.study is None:
+        return None
+    return StudyRecord(contents.study.study_uid, contents.study.patient, contents.study.facts, received_at)
+
+
+def _series(contents: Contents) -> tuple[SeriesRecord, ...]:
+    counts = Counter(row.series for row in contents.instances)
+    return tuple(
+        SeriesRecord(entry.series_uid, entry.facts, counts[position])
+        for position, entry in enumerate(contents.series)
+    )
+
+
+def _quarantined(contents: Contents) -> tuple[QuarantinedRecord, ...]:
+    return tuple(
+        QuarantinedRecord(row.ordinal, row.reason or "", row.detail or "", row.name or "", row.size_bytes)
+        for row in contents.instances
+    )
+
+
+def _institution(transaction: Transaction, entry: Entry) -> None:
+    data = entry.envelope.data
+    spec = InstitutionSpec(
+        text_of(data, "name"), optional_text_of(data, "title"), timezone=text_of(data, "timezone")
+    )
+    institution = InstitutionId(entry.envelope.institution or "")
+    transaction.record_institution(InstitutionRecord(institution, spec, entry.envelope.seq))
+
+
+def _volume(transaction: Transaction, entry: Entry) -> None:
+    data = entry.envelope.data
+    spec = VolumeSpec(text_of(data, "name"), text_of(data, "url"), text_of(data, "site"), text_of(data, "domain"))
+    transaction.record_volume(
+        VolumeRecord(
+            spec,
+            VolumeId(text_of(data, "volume_id")),
+            optional_text_of(data, "device"),
+            data.get("is_mount") is True,
+            "ready",
+            entry.envelope.seq,
+        )
+    )
+
+
+def _volume_replaced(transaction: Transaction, entry: Entry) -> None:
+    _volume(transaction, entry)
+    transaction.mark_missing(text_of(entry.envelope.data, "name"))
+
+
+def _repaired(transaction: Transaction, entry: Entry) -> None:
+    data = entry.envelope.data
+    package = PackageId(entry.envelope.objects["package"])
+    shards = [_shard(row, entry.envelope.at) for row in list_of(data, "shards")]
+    transaction.set_shards(package, shards)
+    transaction.set_lost(package, lost=False)
+
+
+def _shard(row: JsonValue, at: datetime) -> ShardRecord:
+    if not isinstance(row, dict):
+        raise TypeError("a shard is not an object")
+    return ShardRecord(
+        number_of(row, "number"),
+        text_of(row, "volume"),
+        number_of(row, "bytes"),
+        number_of(row, "generation"),
+        ShardState.SOUND,
+        at,
+    )
+
+
+def _audited(transaction: Transaction, entry: Entry) -> None:
+    if entry.payload is None:
+        return
+    outcome = audit_record.decode(entry.payload)
+    for package, shards in outcome.sound.items():
+        transaction.record_verified(package, shards, entry.envelope.at)
+    for package, states in outcome.flawed.items():
+        transaction.set_shards(package, states)
+    for package in outcome.lost:
+        transaction.set_lost(package)
+
+
+
+
+def _recovery_stored(transaction: Transaction, entry: Entry) -> None:
+    transaction.set_state(events.RECOVERY_STORED, format_instant(entry.envelope.at))

@@ -1,0 +1,122 @@
+"""The stores a use case works on: volumes, journal, keyring and catalog of one archive, and its clock.
+
+`retention.archive` wires them; services receive them and never choose a driver.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from retention.catalog.catalog import Catalog
+from retention.journal.journal import Journal
+from retention.keyring.keyring import Keyring
+from retention.model.clock import Clock
+from retention.model.errors import LockedError
+from retention.model.identifiers import ArchiveId
+from retention.model.layout import ArchiveSettings
+from retention.services.volumes import VolumeSet
+
+LOCK_TIMEOUT_S = 30.0
+PROGRAM = "retention"
+"""The program's own name as an actor: nobody has said who acts."""
+
+
+class Stores:
+    """Everything one archive consists of. What a use case does not touch is never opened.
+
+    `actor` is how the journal names who acts.
+    """
+
+    def __init__(
+        self, root: Path, settings: ArchiveSettings, clock: Clock, archive_id: ArchiveId, openers: Openers
+    ) -> None:
+        self.root = root
+        self.settings = settings
+        self.clock = clock
+        self.archive_id = archive_id
+        self.actor = PROGRAM
+        self.commit_lock = CommitLock(root / "lock")
+        self._openers = openers
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return self._openers.catalog()
+
+    @cached_property
+    def volumes(self) -> VolumeSet:
+        return self._openers.volumes()
+
+    @cached_property
+    def journal(self) -> Journal:
+        return self._openers.journal()
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        return self._openers.keyring()
+
+    def reopen_replicas(self) -> None:
+        """Open journal and keyring again: a volume that carries them has come back."""
+        for name in ("journal", "keyring"):
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()
+
+    def close(self) -> None:
+        for name in ("journal", "keyring", "catalog", "volumes"):
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Openers:
+    """How to open each store; called once, when it is first needed."""
+
+    catalog: Callable[[], Catalog]
+    volumes: Callable[[], VolumeSet]
+    journal: Callable[[], Journal]
+    keyring: Callable[[], Keyring]
+
+
+class CommitLock:
+    """One committer at a time, over all processes on this machine: journal, keyring and catalog change together.
+
+    Held for one commit, not for a whole run, so that an audit and an ingest work side by side.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def hold(self, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
+        """Wait for the lock and hold it. Raises LockedError after `timeout_s`."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            waited_s, pause_s = 0.0, 0.005
+            while not _try_lock(descriptor):
+                if waited_s >= timeout_s:
+                    raise LockedError(
+                        f"another process has been committing for more than {timeout_s:.0f} s",
+                        hint="wait for it, or look for a retention process that hangs",
+                    )
+                time.sleep(pause_s)
+                waited_s += pause_s
+                pause_s = min(pause_s * 2, 0.25)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

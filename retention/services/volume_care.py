@@ -1,0 +1,111 @@
+"""Looking after volumes: what each holds and bears, and putting another place in a lost one's stead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from retention.catalog.records import VolumeRecord
+from retention.journal.envelope import NewEntry
+from retention.model.clock import format_instant
+from retention.model.errors import NotFoundError, PlacementError, StorageError
+from retention.model.identifiers import VolumeId, new_id
+from retention.model.layout import VolumeSpec
+from retention.services import commit, documents, events
+from retention.services.audit.beside import volume_data
+from retention.services.stores import Stores
+from retention.storage.identity import VolumeIdentity
+from retention.storage.open import open_volume
+from retention.storage.placement import tier_tolerance
+from retention.storage.volume import VolumeState
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeStatus:
+    """One volume as it is now. `tiers` is empty for a spare; sizes are None when it does not answer."""
+
+    spec: VolumeSpec
+    state: VolumeState
+    tiers: tuple[str, ...]
+    carries_journal: bool
+    shards: int
+    flawed: int
+    free_bytes: int | None
+    total_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TierStatus:
+    """What a tier's packages survive: losses of any volumes, and of any domains."""
+
+    name: str
+    protection: str
+    volume_losses: int
+    domain_losses: int
+    problem: str | None = None
+
+
+def volume_statuses(stores: Stores) -> list[VolumeStatus]:
+    """Return every volume's status, in the order of archive.yaml."""
+    usage = stores.catalog.volume_usage()
+    replicas = set(stores.volumes.replica_names())
+    statuses = []
+    for volume in stores.volumes:
+        state = volume.probe()
+        free = total = None
+        if state.is_readable:
+            try:
+                free, total = volume.free_bytes(), volume.total_bytes()
+            except StorageError:
+                state = VolumeState.MISSING
+        used = usage.get(volume.name)
+        statuses.append(
+            VolumeStatus(
+                volume.spec,
+                state,
+                tuple(t.name for t in stores.settings.tiers.values() if volume.name in t.volumes),
+                volume.name in replicas,
+                used.shards if used else 0,
+                used.flawed if used else 0,
+                free,
+                total,
+            )
+        )
+    return statuses
+
+
+def tier_statuses(stores: Stores) -> list[TierStatus]:
+    """Return the true tolerance of every tier."""
+    statuses = []
+    for tier in stores.settings.tiers.values():
+        specs = [stores.settings.volumes[name] for name in tier.volumes]
+        try:
+            borne = tier_tolerance(specs, tier.protection, accept_single_domain=tier.accept_single_domain)
+            statuses.append(TierStatus(tier.name, str(tier.protection), borne.volumes, borne.domains))
+        except PlacementError as error:
+            statuses.append(TierStatus(tier.name, str(tier.protection), 0, 0, error.message))
+    return statuses
+
+
+def replace_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
+    """Make another place (or the same one, vouched for by the operator) the volume `name`.
+
+    The place must be empty, or be that volume already. Its shards count as missing until an audit has made them again.
+    Raises NotFoundError for an unknown volume, UsageError for a place that is taken, StorageError.
+    """
+    records = {record.spec.name: record for record in stores.catalog.volumes()}
+    if name not in records or name not in stores.settings.volumes:
+        raise NotFoundError(f"there is no volume {name}", hint="retention volume list shows the volumes")
+    spec = stores.settings.volumes[name]
+    if url is not None:
+        spec = replace(spec, url=url)
+    volume_id = VolumeId(new_id())
+    place = open_volume(spec, stores.root)
+    created_at = format_instant(stores.clock.now())
+    device = place.initialise(VolumeIdentity(stores.archive_id, volume_id, name, created_at))
+    documents.write_to(place)
+    record = VolumeRecord(spec, volume_id, device.device, device.is_mount, "ready", 0)
+    data = volume_data(record, device.device, is_mount=device.is_mount)
+    commit.append(stores, [NewEntry(stores.clock.now(), stores.actor, events.VOLUME_REPLACE, data=data)])
+    return record
+
+
