@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from retention.settings.faults import did_you_mean
+from retention.markup.faults import did_you_mean
+from retention.markup.yaml_text import Path
 from retention.settings.terms import volume_directory
-from retention.settings.yaml_text import Path
 
 SHARDS = 32  # what the erasure code can number
 JOURNAL_REPLICAS = 3  # journal and keyring lie on at least so many online volumes

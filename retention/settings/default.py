@@ -28,9 +28,9 @@ volumes:
   cold-5: {{url: "file:cold-5", site: main, domain: disk-1}}
   cold-6: {{url: "file:cold-6", site: main, domain: disk-1}}
 
-# A package is kept on one tier. `copies: 2` bears the loss of one volume; `data: 4, parity: 2` of any two of six, for
-# half as many bytes more. `accept_single_domain` accepts that all of them fail with one disk; take it away once
-# the volumes lie in domains of their own.
+# A package is kept on one tier. `copies: 2` bears the loss of one volume and stores every byte twice; `data: 4,
+# parity: 2` bears the loss of any two of six and stores one and a half times the bytes. `accept_single_domain` accepts
+# that all volumes fail with one disk: take it away once they lie in domains of their own.
 tiers:
   hot:
     volumes: [hot-a, hot-b]

@@ -12,12 +12,12 @@ import re
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
+from retention.markup.faults import did_you_mean
 from retention.model.errors import SettingsError, UsageError
 from retention.model.layout import InstitutionSpec
-from retention.settings.faults import did_you_mean
 
 if TYPE_CHECKING:
-    from retention.settings.yaml_text import Path, YamlText
+    from retention.markup.yaml_text import Path, YamlText
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*\Z")
 _NOT_PLAIN = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
@@ -84,8 +84,8 @@ def _institution_value(spec: InstitutionSpec) -> dict[str, object]:
 
 def _read(text: str) -> tuple[YamlText, dict[str, object]]:
     """Return a valid file's text with places, and its value to change. Raises SettingsError."""
+    from retention.markup.yaml_text import read_yaml
     from retention.settings.load import parse_document
-    from retention.settings.yaml_text import read_yaml
 
     text = text.removeprefix("\ufeff")
     parse_document(text)
@@ -133,8 +133,8 @@ def _newline(text: str) -> str:
 
 def _proved(edited: str, expected: dict[str, object], by_hand: str) -> str:
     """Return `edited` if it is valid and means what is expected. Raises SettingsError otherwise."""
+    from retention.markup.yaml_text import read_yaml
     from retention.settings.load import parse_document
-    from retention.settings.yaml_text import read_yaml
 
     read = read_yaml(edited)
     if not read.faults and read.value == expected:

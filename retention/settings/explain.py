@@ -8,10 +8,10 @@ from typing import get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from retention.markup.faults import Fault, did_you_mean
+from retention.markup.yaml_text import Path, YamlText, dotted
 from retention.settings.checks import disagreements
 from retention.settings.document import ArchiveDocument
-from retention.settings.faults import Fault, did_you_mean
-from retention.settings.yaml_text import Path, YamlText, dotted
 
 _EXPECTED = {
     "string_type": "expected text",

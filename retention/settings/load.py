@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention.model.errors import ArchiveNotFoundError
+from retention.model.errors import ArchiveNotFoundError, SettingsError
 from retention.model.layout import ArchiveSettings, InstitutionSpec, Protection, TierSpec, VolumeSpec
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def load_document(path: Path) -> ArchiveDocument:
 
 def read_file(path: Path) -> bytes:
     """Return the file's bytes, one more than is allowed at most. Raises ArchiveNotFoundError."""
-    from retention.settings.yaml_text import SIZE_BYTES
+    from retention.markup.yaml_text import SIZE_BYTES
 
     try:
         with path.open("rb") as file:
@@ -51,14 +51,19 @@ def parse_settings(data: bytes | str, file_name: str = FILE_NAME) -> ArchiveSett
 
 def parse_document(data: bytes | str, file_name: str = FILE_NAME) -> ArchiveDocument:
     """Return the typed document. Raises SettingsError with every fault: of YAML, shape, values and agreement."""
+    from retention.markup.faults import in_order, report
+    from retention.markup.yaml_text import read_yaml
     from retention.settings.explain import explain
-    from retention.settings.faults import settings_error
-    from retention.settings.yaml_text import read_yaml
 
     text = read_yaml(data)
     document, faults = explain(text)
     if document is None:
-        raise settings_error(file_name, text.text, faults)
+        raise SettingsError(
+            report(file_name, text.text, faults),
+            hint="correct the file, then run the command again",
+            file=file_name,
+            faults=in_order(faults),
+        )
     return document
 
 

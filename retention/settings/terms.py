@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from retention.markup.faults import did_you_mean
 from retention.model.identifiers import is_name
-from retention.settings.faults import did_you_mean
 
 _ARCHIVE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _PERIOD_YEARS = 200
@@ -173,8 +173,8 @@ def check_catalog_url(text: str) -> Wrong | None:
 def check_volume_url(text: str) -> Wrong | None:
     """Where a volume is: `file:PATH` (relative to the archive, or absolute) or `s3://BUCKET/PREFIX`."""
     if text.startswith("file:"):
-        path = volume_directory(text)
-        if not path or not path.isprintable():
+        path = volume_directory(text) or ""
+        if not path.strip("/") or not path.isprintable():
             return Wrong(f"`{text}` names no directory of this machine: file:PATH or file:/PATH")
         return None
     parts = _split(text)
@@ -189,12 +189,14 @@ def check_volume_url(text: str) -> Wrong | None:
 
 
 def volume_directory(url: str) -> str | None:
-    """Return the directory that a `file:` URL names, as written, or None for anything else."""
-    if not url.startswith("file:"):
+    """Return the directory that a `file:` URL names (RFC 8089, and the short relative form), or None."""
+    scheme, _, path = url.partition(":")
+    if scheme != "file":
         return None
-    path = url.removeprefix("file:")
+    path = unquote(path)
     if path.startswith("//"):
-        return path[2:] if path.startswith("///") else None
+        host, slash, path = path[2:].partition("/")
+        return slash + path if host in ("", "localhost") else None
     return path
 
 

@@ -7,7 +7,7 @@ from tests.architecture.sources import PACKAGE, ROOT, STANDALONE, sources
 
 LINES = 400
 SAY_NOTHING = {"util", "utils", "helper", "helpers", "common", "misc", "tools", "stuff", "lib"}
-WHY_CHARACTERS = 40
+WHY_CHARACTERS = 20
 UNFINISHED = ("TODO", "FIXME", "XXX", "NotImplementedError")
 TEXTS = sorted(
     file

@@ -13,6 +13,8 @@ SYSTEM = ("os.urandom", "os.getrandom")
 MAY_ASK_THE_SYSTEM = {
     "retention/model/identifiers.py",  # new identifiers
     "retention/journal/envelope.py",  # the salt of a payload's digest
+    "retention/keyring/rootkey.py",  # the root and recovery secrets
+    "retention/keyring/wrapping.py",  # nonces of wrapped keys and sealed payloads
     "retention/package/sealing.py",  # a package's data key
     "retention/storage/directory.py",  # names of unfinished uploads
     "retention/storage/memory.py",  # names of unfinished uploads

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retention.markup.yaml_text import read_yaml
 from retention.model.errors import SettingsError, UsageError
 from retention.model.layout import InstitutionSpec
 from retention.settings.default import default_settings_text
 from retention.settings.edit import add_institution, replace_volume, yaml_text_of
 from retention.settings.load import parse_settings
-from retention.settings.yaml_text import read_yaml
 
 NECKER = InstitutionSpec(
     "necker",

@@ -5,8 +5,8 @@ Each case changes one thing in a valid file, so exactly one fault is expected, a
 
 import pytest
 
+from retention.markup.faults import Fault
 from retention.model.errors import SettingsError
-from retention.settings.faults import Fault
 from retention.settings.load import parse_settings
 
 MISTAKES = [

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
+from retention.markup.yaml_text import read_yaml
 from retention.settings.default import default_settings_text
 from retention.settings.schema import config_schema
-from retention.settings.yaml_text import read_yaml
 
 
 @pytest.fixture(scope="module")

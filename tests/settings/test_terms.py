@@ -92,6 +92,8 @@ def test_what_is_no_ae_title(text):
         ("file:/mnt/a b", "/mnt/a b"),
         ("file:///mnt/a#1?", "/mnt/a#1?"),
         ("file:../x", "../x"),
+        ("file:a%20b", "a b"),
+        ("file://localhost/x", "/x"),
     ],
 )
 def test_a_file_address_is_the_directory_as_written(url, directory):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.settings.yaml_text import DEPTH, SIZE_BYTES, Path, dotted, read_yaml
+from retention.markup.yaml_text import DEPTH, SIZE_BYTES, Path, dotted, read_yaml
 
 
 def value_of(text: str) -> object:

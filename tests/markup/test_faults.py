@@ -1,6 +1,7 @@
 """Faults are shown so that a person finds the place and knows what to write instead."""
 
-from retention.settings.faults import Fault, did_you_mean, render, settings_error
+from retention.markup.faults import Fault, did_you_mean, in_order, render, report
+from retention.markup.text import Text
 
 TEXT = "name: x\ntiers:\n\thot: {packing: fats}\n"
 
@@ -38,18 +39,23 @@ def test_passwords_are_not_shown_and_carets_stay_in_place():
 
 
 def test_very_many_faults_are_counted_not_listed():
-    shown = render("a.yaml", "x\n" * 200, [Fault(line, 1, "wrong") for line in range(1, 201)])
-    assert shown.count("wrong") == 50
-    assert shown.endswith("… and 150 more")
+    shown = render("a.yaml", "x\n" * 300, [Fault(line, 1, "wrong") for line in range(1, 301)])
+    assert shown.count("wrong") == 100
+    assert shown.endswith("… and 200 more")
 
 
-def test_the_error_counts_sorts_and_carries_the_faults():
+def test_a_report_counts_and_sorts():
     late, early = Fault(2, 1, "late"), Fault(1, 3, "early")
-    error = settings_error("a.yaml", "x\ny", [late, early])
-    assert error.message.startswith("a.yaml has 2 faults:\na.yaml:1:3: early")
-    assert error.context["faults"] == [early, late]
-    assert error.hint
-    assert settings_error("a.yaml", "x", [early]).message.startswith("a.yaml has 1 fault:")
+    assert report("a.yaml", "x\ny", [late, early]).startswith("a.yaml has 2 faults:\na.yaml:1:3: early")
+    assert report("a.yaml", "x", [early]).startswith("a.yaml has 1 fault:")
+    assert in_order([late, early]) == [early, late]
+
+
+def test_faults_are_said_in_the_language_of_who_reads():
+    fault = Fault(1, 1, Text("wrong", "faux"), suggestion="right")
+    assert fault.sentence("en") == str(fault) == "wrong; did you mean `right`?"
+    assert fault.sentence("fr") == "faux ; vouliez-vous dire `right` ?"
+    assert report("a.yaml", "x", [fault], "fr").startswith("a.yaml : 1 erreur :\na.yaml:1:1: faux ;")
 
 
 def test_did_you_mean_is_near_or_nothing():
