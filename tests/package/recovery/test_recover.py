@@ -1,0 +1,341 @@
+"""recover.py gives back every file that can be given back, never a wrong one, and names what is missing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from retention.package.guard import protect
+from tests.package.recovery.conftest import (
+    CELL_BYTES,
+    COLD,
+    RECOVER,
+    SOP,
+    STUDY,
+    Archive,
+    Found,
+    Item,
+    build,
+    noise,
+)
+from tests.package.recovery.keyring_files import recovery_text
+
+LIBRARIES = ("blake3", "cryptography", "reedsolo", "numpy")
+ALL, FAILED, USAGE, SOME_MISSING = 0, 1, 2, 3
+
+
+def damage(path: Path, start: int, data: bytes) -> None:
+    with path.open("r+b") as stream:
+        if start < 0:
+            stream.seek(start, os.SEEK_END)
+        else:
+            stream.seek(start)
+        stream.write(data)
+
+
+def assert_all_back(found: Found, archive: Archive) -> None:
+    assert found.code == ALL, found.problems
+    assert found.files == archive.expected
+
+
+def assert_none_wrong(found: Found, archive: Archive) -> None:
+    assert found.files.items() <= archive.expected.items()
+
+
+# What comes back
+
+
+@pytest.mark.parametrize("lost", list(combinations(COLD, 2)), ids="+".join)
+def test_any_two_of_six_volumes_may_be_lost(pristine: Archive, tmp_path: Path, lost: tuple[str, str]) -> None:
+    volumes = [path for path in pristine.volumes() if path.name not in lost]
+    found = pristine.recover(volumes, out=str(tmp_path / "out"))
+    assert_all_back(found, pristine)
+
+
+def test_a_third_loss_is_named_study_by_study_and_what_is_whole_comes_back(
+    pristine: Archive, tmp_path: Path
+) -> None:
+    volumes = pristine.volumes("cold-1", "cold-3", "cold-6", "hot-b")
+    found = pristine.recover(volumes, out=str(tmp_path / "out"))
+    assert found.code == SOME_MISSING
+    assert_none_wrong(found, pristine)
+    assert f"study {STUDY}: instance {SOP(5)}: stripe 1: 3 good cells of the 4 needed" in found.problems
+    assert "shards found: 0, 2, 5" in found.problems
+    assert re.search(rf"^study {STUDY}: \d+ missing$", found.problems, re.MULTILINE)
+    assert sum(name.startswith("1.2.840.99.8/") for name in found.files) == 1
+
+
+def test_an_instance_in_the_cells_that_are_left_needs_no_other(archive: Archive) -> None:
+    small = Item(noise(1, 500), sop=SOP(9))
+    archive.add("small", [small, Item(noise(2, 12_000), sop=SOP(10))])
+    found = archive.recover(archive.volumes("cold-1"))
+    assert found.code == SOME_MISSING
+    assert found.files[f"{STUDY}/{SOP(9)}.dcm"] == small.content
+    assert f"{STUDY}/{SOP(10)}.dcm" not in found.files
+
+
+@pytest.mark.parametrize("without", [*LIBRARIES, ",".join(LIBRARIES)])
+def test_each_library_can_be_missing(archive: Archive, without: str) -> None:
+    for shard in archive.shards("cold-2", "cold-3"):
+        damage(shard, 20, b"\xa5" * 30)
+        damage(shard, -200, b"\xa5" * 20)
+    found = archive.recover(archive.volumes("cold-2", "cold-3", "cold-5", "cold-6", "hot-a"), without=without)
+    assert_all_back(found, archive)
+    said_replaced = found.said.partition("Replaced by slow pure Python: ")[2].partition("\n")[0]
+    assert [name for name in LIBRARIES if re.search(rf"\b{name} \(", said_replaced)] == without.split(",")
+
+
+def test_without_a_zstandard_decoder_it_says_what_to_install(pristine: Archive) -> None:
+    found = pristine.recover(without="zstandard,compression,backports", out="none")
+    assert (found.code, found.files) == (FAILED, {})
+    assert "install the package zstandard" in found.problems
+
+
+# Damage
+
+
+@pytest.mark.parametrize(("record", "sector"), [((0, 256), 0), ((-600, 600), -4096)], ids=["first", "last"])
+def test_what_a_shard_says_of_itself_may_be_lost_in_all_but_one(
+    archive: Archive, record: tuple[int, int], sector: int
+) -> None:
+    """Headers, or tables and trailers, in all shards but one; and a sector at that end, with cells in it, in two."""
+    for path in archive.of("study")[:5]:
+        damage(path, record[0], bytes(record[1]))
+    for path in (*archive.of("study")[:2], archive.of("copies")[0]):
+        damage(path, sector, bytes(4096))
+    assert_all_back(archive.recover(), archive)
+
+
+def test_headers_lost_everywhere_are_found_by_the_cells(archive: Archive) -> None:
+    for path in archive.shards():
+        damage(path, 0, bytes(256))
+    assert_all_back(
+        archive.recover(archive.volumes("cold-1", "cold-2", "cold-4", "cold-6", "hot-b")), archive
+    )
+
+
+def test_shards_cut_short_still_give_their_cells(archive: Archive) -> None:
+    for path in archive.of("study")[:2]:
+        os.truncate(path, 256 + 3 * CELL_BYTES + 100)
+    found = archive.recover(archive.volumes("cold-1", "cold-2", "cold-3", "cold-4", "hot-a"))
+    assert found.code == SOME_MISSING
+    assert_none_wrong(found, archive)
+    assert archive.expected.keys() - found.files.keys() == {f"{STUDY}/{SOP(5)}.dcm"}
+    assert_all_back(archive.recover(), archive)
+
+
+def test_files_that_were_padded_when_copied(archive: Archive) -> None:
+    for path in archive.shards():
+        with path.open("ab") as stream:
+            stream.write(bytes(-path.stat().st_size % 10_240))
+    assert_all_back(archive.recover(), archive)
+
+
+def test_trailers_beyond_repair_everywhere_leave_the_table(archive: Archive) -> None:
+    for path in archive.shards():
+        damage(path, -256, noise(1, 256))
+    assert_all_back(archive.recover(), archive)
+
+
+def test_shards_under_other_names_and_on_other_volumes_are_found(archive: Archive) -> None:
+    for number, path in enumerate(archive.shards("cold-3", "cold-4")):
+        path.rename(archive.root / "cold-1" / "packages" / f"lost+found-{number}")
+    assert_all_back(archive.recover(archive.volumes("cold-1", "cold-5", "cold-6", "hot-a")), archive)
+
+
+def test_foreign_files_and_other_archives_are_left_alone(archive: Archive, tmp_path: Path) -> None:
+    stranger = build(tmp_path / "stranger")
+    for path in stranger.shards():
+        shutil.copy(path, archive.root / "cold-2" / "packages" / path.name)
+    folder = archive.root / "cold-1" / "packages"
+    (folder / "readme.txt").write_text("not a shard")
+    (folder / "noise.shard").write_bytes(noise(3, 5000))
+    (folder / "empty").touch()
+    os.mkfifo(folder / "pipe")
+    found = archive.recover()
+    assert_all_back(found, archive)
+    assert "3 files below packages/ are no shards" in found.said
+    assert "4 packages belong to another archive" in found.said
+
+
+def test_index_and_manifest_damaged_in_every_shard_are_put_together(archive: Archive) -> None:
+    for position, path in enumerate(archive.of("copies") + archive.of("study")):
+        damage(path, -(512 + 40 + 30 * position), b"\xff")  # in the manifest
+        damage(path, 256 + 60_000 + position, b"\xff" * 300)
+    assert_all_back(archive.recover(), archive)
+
+
+def test_a_damaged_index_still_vouches_for_the_cells_whose_digests_are_whole(archive: Archive) -> None:
+    """Each copy lost another digest, and no more than that."""
+    for number, path in enumerate(archive.of("copies")):
+        content = path.read_bytes()
+        index_start = 256 + int.from_bytes(content[-512 + 40 :][:8], "little")
+        damage(path, index_start + 32 * number, noise(number, 16))
+    found = archive.recover()
+    assert_all_back(found, archive)
+
+
+def test_the_highest_generation_counts_and_older_ones_help(archive: Archive) -> None:
+    path = archive.of("study")[1]
+    renewed = bytearray(path.read_bytes())
+    renewed[16:20] = (7).to_bytes(4, "little")
+    renewed[:256] = protect(bytes(renewed[:159]))
+    damage(path, 256, bytes(9000))
+    renewed[256 + 20_000 : 256 + 30_000] = bytes(10_000)
+    path.with_name(path.name.replace(".g0.", ".g7.")).write_bytes(renewed)
+    found = archive.recover(archive.volumes("cold-1", "cold-2", "cold-3", "cold-4", "hot-a"))
+    assert_all_back(found, archive)
+
+
+def test_an_unknown_format_version_is_refused_and_named(archive: Archive) -> None:
+    for path in archive.of("copies"):
+        content = bytearray(path.read_bytes())
+        content[8:10] = b"\2\0"
+        damage(path, 0, protect(bytes(content[:159])))
+        damage(path, -256, protect(b"RETTRAIL\2\0" + content[-246:-97]))
+        damage(path, -512, bytes(256))
+    found = archive.recover()
+    assert found.code == SOME_MISSING
+    assert_none_wrong(found, archive)
+    assert "its format version is 2" in found.problems
+
+
+# Packages that replace others
+
+
+def test_an_older_form_is_wanted_only_where_the_newer_is_not_whole(archive: Archive) -> None:
+    archive.add("old", [Item(b"kept" * 50, sop=SOP(20)), Item(b"dropped" * 50, sop=SOP(21))])
+    archive.add("new", [Item(b"kept" * 50, sop=SOP(20))], supersedes=("old",))
+    archive.expected[f"{STUDY}/{SOP(20)}.dcm"] = b"kept" * 50
+    assert_all_back(archive.recover(), archive)
+    for path in archive.of("new"):
+        path.unlink()
+    found = archive.recover(out="again")
+    assert (found.code, found.files[f"{STUDY}/{SOP(20)}.dcm"]) == (ALL, b"kept" * 50)
+
+
+# Keys
+
+
+def test_the_recovery_key_does_what_the_key_file_does(archive: Archive) -> None:
+    text = recovery_text(archive.keyring.recovery_key)
+    assert_all_back(archive.recover(key=["--recovery-key", text]), archive)
+    paper = archive.root / "paper.txt"
+    paper.write_text(
+        "Recovery key of the archive\n\n" + text.lower().replace("0", "o").replace("1", "l") + "\n"
+    )
+    assert_all_back(
+        archive.recover(key=["--key", str(paper)], out="2", without="blake3,cryptography"), archive
+    )
+
+
+def test_a_mistyped_recovery_key_is_told_by_its_group(pristine: Archive) -> None:
+    text = recovery_text(pristine.keyring.recovery_key)
+    wrong = text[:14] + ("Z" if text[14] != "Z" else "Y") + text[15:]
+    found = pristine.recover(key=["--recovery-key", wrong], out="none")
+    assert (found.code, found.files) == (USAGE, {})
+    assert "group 3 of 13" in found.problems
+
+
+def test_a_key_of_another_archive_is_recognised(archive: Archive) -> None:
+    archive.key_file.write_text("RETENTION-ROOT-KEY-1 " + "5a" * 32 + "\n")
+    found = archive.recover()
+    assert (found.code, found.files) == (FAILED, {})
+    assert "belongs to another archive" in found.problems
+
+
+def test_a_keyring_damaged_here_is_read_there(archive: Archive) -> None:
+    lines = len(archive.keyring.packages)
+    for number, volume in enumerate(archive.volumes("cold-1", "cold-2", "cold-3", "hot-a")):
+        path = volume / "keyring" / "packages-000001.keys"
+        kept = path.read_bytes().splitlines(keepends=True)
+        for damaged in {(number + step) % lines for step in (0, 1, 2)}:
+            kept[damaged] = kept[damaged].replace(b'"wrapped":"', b'"wrapped":"A', 1)
+        path.write_bytes(b"".join(kept))
+    (archive.root / "cold-1/keyring/institutions.keys").write_bytes(b"\0" * 100)
+    (archive.root / "cold-1/keyring/root.json").write_bytes(b"{")
+    assert_all_back(archive.recover(), archive)
+
+
+def test_without_a_keyring_it_asks_for_a_volume_that_has_one(pristine: Archive) -> None:
+    found = pristine.recover(pristine.volumes("cold-4", "cold-5", "cold-6"), out="none")
+    assert (found.code, found.files) == (FAILED, {})
+    assert "none of these volumes holds a keyring" in found.problems
+
+
+def test_a_destroyed_key_is_no_loss_even_if_a_stale_volume_still_has_it(archive: Archive) -> None:
+    archive.keyring.forget(archive.packages["conflict"][1])
+    archive.keyring.write(archive.root / "cold-2")
+    del archive.expected[f"{STUDY}/{SOP(1)}.2.dcm"]
+    found = archive.recover()
+    assert_all_back(found, archive)
+    assert "1 packages were destroyed on purpose" in found.said
+
+
+def test_a_forged_destruction_does_not_count(archive: Archive) -> None:
+    archive.keyring.forget(archive.packages["conflict"][1], parent_key=bytes(32))
+    archive.keyring.write(archive.root / "cold-2")
+    assert_all_back(archive.recover(), archive)
+
+
+# What is written
+
+
+def test_a_second_run_completes_the_first_and_replaces_nothing(archive: Archive) -> None:
+    stranger = archive.root / "out" / STUDY / f"{SOP(2)}.dcm"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_bytes(b"somebody else's")
+    archive.expected[f"{STUDY}/{SOP(2)}.2.dcm"] = archive.expected[f"{STUDY}/{SOP(2)}.dcm"]
+    archive.expected[f"{STUDY}/{SOP(2)}.dcm"] = b"somebody else's"
+    assert archive.recover(archive.volumes("cold-1", "cold-2", "cold-3", "hot-a")).code == SOME_MISSING
+    assert_all_back(archive.recover(), archive)
+    again = archive.recover()
+    assert_all_back(again, archive)
+    assert "0 files written" in again.said
+
+
+def test_uids_that_cannot_be_names_never_are(archive: Archive) -> None:
+    uids = ["..", ".", "1/../../2", "", "1" * 65, "1\n"]
+    for uid in uids:
+        archive.add(f"study {uid}", [Item(b"content", sop=SOP(50))], study=uid)
+        archive.add(f"instance {uid}", [Item(b"content", sop=uid)])
+    found = archive.recover()
+    assert found.code == ALL
+    names = {
+        f"unnamed/{archive.packages[f'{kind} {uid}'][0]}/0" for kind in ("study", "instance") for uid in uids
+    }
+    added = found.files.keys() - archive.expected.keys()
+    assert added == {name + suffix for name in names for suffix in (".dcm", ".reason.txt")}
+    told = found.files[f"unnamed/{archive.packages['instance ..'][0]}/0.reason.txt"]
+    assert b"sop_instance_uid: ..\n" in told
+
+
+def test_out_inside_a_volume_is_refused(pristine: Archive) -> None:
+    found = pristine.recover(out="cold-1/out")
+    assert found.code == USAGE
+    assert not (pristine.root / "cold-1" / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "volumes"),
+    [
+        ("root.key", ["no-such-volume"]),
+        ("root.key", []),
+        ("no-such-file", ["."]),
+        ("cold-1/keyring/root.json", ["."]),
+    ],
+    ids=["no-such-volume", "no-volume", "no-such-key", "not-a-key"],
+)
+def test_usage_errors(pristine: Archive, key: str, volumes: list[str]) -> None:
+    found = pristine.recover([Path(name) for name in volumes], key=["--key", key], out="none")
+    assert (found.code, found.files) == (USAGE, {})
+    assert found.problems.startswith("usage: ")
+
+
+def test_it_needs_nothing_of_the_program() -> None:
+    assert not re.search(r"^\s*(import|from)\s+retention", RECOVER.read_text(), re.MULTILINE)
