@@ -190,7 +190,8 @@ class Journal:
         return set(read.done) - set(healed.failed)
 
     def _refuse_stale(self, position: Position, error: StorageError) -> None:
-        sizes = self._replicas.each(lambda replica: _sizes(replica, position.segment.seq))
+        others = set(self._replicas.names) - self._replicas.owing
+        sizes = self._replicas.each(lambda replica: _sizes(replica, position.segment.seq), others)
         if any(lines > position.end.envelopes_bytes for lines, _ in sizes.done.values()):
             raise _stale() from error
 

@@ -25,7 +25,7 @@ def read_entries(replicas: ReplicaSet, from_seq: int, size: int, anchor: Positio
     def is_complete(seq: int) -> bool:
         return seq >= size or seq in starts
 
-    if anchor.size <= from_seq and anchor.end.envelopes_bytes:
+    if anchor.size <= from_seq and anchor.end.envelopes_bytes and anchor.size not in starts:
         seq, segment = anchor.size, _read(replicas, anchor.segment.seq, anchor.end, is_complete)
     else:
         seq, segment = _find(replicas, from_seq, sorted(starts), is_complete)

@@ -150,13 +150,18 @@ class ReplicaSet:
             raise self.too_few(outcome.failed, len(outcome.done), "took what was written")
         return outcome
 
+    @property
+    def owing(self) -> AbstractSet[str]:
+        """The replicas that may still have what does not count."""
+        return self._owed.keys()
+
     def take_back_owed(self) -> AbstractSet[str]:
         """Take back what could not be taken back when an append failed; return the replicas where it still cannot."""
         if self._owed:
             taken_back = self.each(lambda replica: _take_back(replica, self._owed[replica.name]), self._owed)
             for name in taken_back.done:
                 del self._owed[name]
-        return self._owed.keys()
+        return self.owing
 
     def too_few(self, failed: dict[str, RetentionError], done: int, what: str) -> RetentionError:
         """Return the error that says why fewer than `minimum` replicas did something."""
