@@ -42,7 +42,7 @@ format: .venv/.ready-test
 lint: .venv/.ready-test
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 types: .venv/.ready-test
 	@$(BIN)/mypy

@@ -13,17 +13,18 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from retention.markup.faults import did_you_mean
 from retention.model.identifiers import is_name
 
-_ARCHIVE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
+# Patterns are texts: a file needs few of them, and compiling all would be most of the time it takes to read it.
+_ARCHIVE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 _PERIOD_YEARS = 200
-_DURATION = re.compile(
+_DURATION = (
     r"P(?=[0-9T])(?:([0-9]{1,5})Y)?(?:([0-9]{1,5})M)?(?:([0-9]{1,5})W)?(?:([0-9]{1,5})D)?"
-    r"(?:T(?=[0-9])(?:([0-9]{1,7})H)?(?:([0-9]{1,7})M)?(?:([0-9]{1,7})S)?)?\Z"
+    r"(?:T(?=[0-9])(?:([0-9]{1,7})H)?(?:([0-9]{1,7})M)?(?:([0-9]{1,7})S)?)?"
 )
 _DURATION_DAYS = (365, 30, 7, 1, 1 / 24, 1 / 1440, 1 / 86400)
-_SIZE = re.compile(r"([0-9]{1,12}) ?([A-Za-z]*)\Z")
+_SIZE = r"([0-9]{1,12}) ?([A-Za-z]*)"
 _SIZE_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "PiB": 1 << 50}
 _SIZE_MISSPELT = {unit.upper().replace("I", ""): unit for unit in _SIZE_UNITS}
-_AE_TITLE = re.compile(r"(?! )[\x20-\x5b\x5d-\x7e]{1,16}(?<! )\Z")
+_AE_TITLE = r"(?! )[\x20-\x5b\x5d-\x7e]{1,16}(?<! )"
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _CRON_FIELDS = (
@@ -33,11 +34,10 @@ _CRON_FIELDS = (
     ("month", 1, 12, _MONTHS),
     ("day of the week", 0, 7, _WEEKDAYS),
 )
-_CRON_PART = re.compile(r"(?:\*|([0-9]{1,2}|[A-Za-z]{3})(?:-([0-9]{1,2}|[A-Za-z]{3}))?)(?:/[1-9][0-9]?)?\Z")
+_CRON_PART = r"(?:\*|([0-9]{1,2}|[A-Za-z]{3})(?:-([0-9]{1,2}|[A-Za-z]{3}))?)(?:/[1-9][0-9]?)?"
 _DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 BLACKOUT_PATTERN = f"^{_DAY}(-{_DAY})? {_TIME}-{_TIME}$"
-_BLACKOUT = re.compile(BLACKOUT_PATTERN.replace("$", r"\Z"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def check_name(text: str) -> Wrong | None:
 
 def check_archive_name(text: str) -> Wrong | None:
     """The archive's own name also stands in seals and reports: 1 to 63 letters, digits, dots, hyphens, underscores."""
-    if _ARCHIVE_NAME.match(text):
+    if re.fullmatch(_ARCHIVE_NAME, text):
         return None
     return Wrong(
         f"`{text}` is not a name for an archive: 1 to 63 letters, digits, `.`, `-` and `_`, a letter or digit first",
@@ -73,9 +73,9 @@ def archive_name_from(text: str, *, otherwise: str = "archive") -> str:
 
 def check_duration(text: str) -> Wrong | None:
     """ISO 8601 durations: `PT24H`, `P7D`, `P1Y6M`; not zero, at most 200 years."""
-    found = _DURATION.match(text)
+    found = re.fullmatch(_DURATION, text)
     if found is None:
-        near = text.upper() if _DURATION.match(text.upper()) else None
+        near = text.upper() if re.fullmatch(_DURATION, text.upper()) else None
         return Wrong(f"`{text}` is not an ISO 8601 duration such as PT12H, P7D or P1Y", near)
     days = sum(int(number or 0) * size for number, size in zip(found.groups(), _DURATION_DAYS, strict=True))
     if days == 0:
@@ -85,7 +85,7 @@ def check_duration(text: str) -> Wrong | None:
 
 def parse_size(text: str) -> int | Wrong:
     """Return the bytes that `512KiB`, `1 MiB`, `4GiB` … mean."""
-    found = _SIZE.match(text)
+    found = re.fullmatch(_SIZE, text)
     if found is None or found[2] not in _SIZE_UNITS:
         near = _SIZE_MISSPELT.get(found[2].upper().replace("I", "")) if found is not None else None
         return Wrong(
@@ -111,7 +111,7 @@ def check_timezone(text: str) -> Wrong | None:
 
 def check_ae_title(text: str) -> Wrong | None:
     r"""DICOM AE titles (PS3.5 §6.2, AE): 1 to 16 printable ASCII characters without `\`, no outer spaces."""
-    if _AE_TITLE.match(text):
+    if re.fullmatch(_AE_TITLE, text):
         return None
     return Wrong(
         f"`{text}` is not an AE title: 1 to 16 printable ASCII characters without backslash or outer spaces"
@@ -127,7 +127,7 @@ def check_schedule(text: str) -> Wrong | None:
         return Wrong(f"`{text}` is neither a duration (PT1H) nor five cron fields (0 2 * * *)")
     for written, (what, low, high, names) in zip(fields, _CRON_FIELDS, strict=True):
         for part in written.split(","):
-            found = _CRON_PART.match(part)
+            found = re.fullmatch(_CRON_PART, part)
             if found is None or not _in_range(found, low, high, names):
                 return Wrong(f"`{part}` is not a {what} in the cron expression `{text}`")
     return None
@@ -149,7 +149,7 @@ def check_blackout(text: str) -> Wrong | None:
     """When scheduled work rests: `Mon-Fri 08:00-18:00`, `Sun 00:00-23:59`."""
     return (
         None
-        if _BLACKOUT.match(text)
+        if re.fullmatch(BLACKOUT_PATTERN, text)
         else Wrong(f"`{text}` is not days and hours such as Mon-Fri 08:00-18:00")
     )
 
