@@ -12,9 +12,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from retention.model.errors import ObjectNotFoundError, VolumeUnavailableError
+from retention.model.errors import ObjectNotFoundError
 from retention.storage.names import Names
-from retention.storage.os_errors import translate, translate_read
+from retention.storage.os_errors import translate, translate_read, unfinished_gone
 from retention.storage.space import Space
 from retention.storage.syscalls import forget_cached, start_write_out
 from retention.storage.volume import Buffer, ObjectReader, Upload
@@ -117,9 +117,7 @@ class DirectoryUpload(Upload):
         try:
             self._names.publish(self._temporary, self.key)
         except FileNotFoundError as error:
-            gone = f"volume {self._volume}: the unfinished file of {self.key} is gone"
-            hint = "look whether the volume is still there, then store it again"
-            raise VolumeUnavailableError(gone, hint=hint, volume=self._volume, key=self.key) from error
+            raise unfinished_gone(self._volume, self.key) from error
         except OSError as error:
             raise translate(error, self._volume, self.key) from error
         self._close()

@@ -7,16 +7,17 @@ driver.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from retention.model.errors import StorageError, UsageError
+from retention.model.errors import StorageError, UsageError, VolumeSuspectError
 from retention.model.layout import VolumeSpec
 from retention.storage.faults import Faults
 from retention.storage.identity import IDENTITY_KEY, DeviceRecord, VolumeIdentity
 from retention.storage.memory_medium import Medium
-from retention.storage.memory_objects import MemoryReader, MemoryUpload, condemn
+from retention.storage.memory_objects import MemoryReader, MemoryUpload
 from retention.storage.os_errors import translate
 from retention.storage.state import VolumeState, judge, suspect, unavailable
 from retention.storage.volume import (
@@ -31,11 +32,7 @@ from retention.storage.volume import (
 
 
 class MemoryVolume(Volume):
-    """A volume of `capacity_bytes`.
-
-    Set `is_missing`, `is_read_only` and `here` (what it lies on now) to play what happens to places; `medium` holds
-    the bytes.
-    """
+    """A volume on a `medium`, by default one of its own with a gibibyte; arguments as for DirectoryVolume."""
 
     supports_append = True
 
@@ -45,14 +42,12 @@ class MemoryVolume(Volume):
         *,
         expected: VolumeIdentity | None = None,
         recorded: DeviceRecord | None = None,
-        capacity_bytes: int = 1 << 30,
+        medium: Medium | None = None,
         reserve_bytes: int = 0,
     ) -> None:
         self.spec = spec
-        self.medium = Medium(capacity_bytes)
-        self.here = DeviceRecord(f"memory:{spec.name}", is_mount=False)
-        self.is_missing = False
-        self.is_read_only = False
+        self.medium = medium or Medium(device=f"memory:{spec.name}")
+        self._is_suspect = False
         self._expected = expected
         self._recorded = recorded
         self._reserve_bytes = reserve_bytes
@@ -66,6 +61,7 @@ class MemoryVolume(Volume):
     def crash(self, keep: Iterable[str] = ()) -> None:
         """Cut the power and start again; of the names not flushed yet only those in `keep` survive."""
         self.medium.crash(keep)
+        self._is_suspect = False
 
     def flip(self, key: str, offset: int, mask: int = 1) -> None:
         """Flip bits of one byte of an object."""
@@ -90,7 +86,12 @@ class MemoryVolume(Volume):
         with self._translated(check_key(key)):
             self.faults.meet("begin")
         return MemoryUpload(
-            key, temporary, volume=self.name, medium=self.medium, reserve_bytes=self._reserve_bytes
+            key,
+            temporary,
+            volume=self.name,
+            medium=self.medium,
+            reserve_bytes=self._reserve_bytes,
+            condemn=self._condemn,
         )
 
     def flush(self) -> None:
@@ -161,32 +162,32 @@ class MemoryVolume(Volume):
     # the volume itself
 
     def probe(self) -> VolumeState:
-        if self.is_missing:
+        if self.medium.is_missing:
             return VolumeState.MISSING
         state = judge(
             self.name,
             found=self.identity(),
             expected=self._expected,
-            here=self.here,
+            here=self.medium.device,
             recorded=self._recorded,
         )
         if state is VolumeState.READY and self.is_suspect:
             return VolumeState.SUSPECT
-        return VolumeState.READ_ONLY if state is VolumeState.READY and self.is_read_only else state
+        return VolumeState.READ_ONLY if state is VolumeState.READY and self.medium.is_read_only else state
 
     @property
     def is_suspect(self) -> bool:
-        return self.medium.is_suspect
+        return self._is_suspect
 
     def identity(self) -> VolumeIdentity | None:
-        if self.is_missing:
+        if self.medium.is_missing:
             raise unavailable(self.name, VolumeState.MISSING)
         return VolumeIdentity.decode(bytes(self.medium.seen.get(IDENTITY_KEY, b"")))
 
     def device(self) -> DeviceRecord:
-        if self.is_missing:
+        if self.medium.is_missing:
             raise unavailable(self.name, VolumeState.MISSING)
-        return self.here
+        return self.medium.device
 
     def initialise(self, identity: VolumeIdentity) -> DeviceRecord:
         found = self.identity()
@@ -222,7 +223,7 @@ class MemoryVolume(Volume):
         with self._translated(check_key(key)):
             self.faults.meet(operation)
             if key not in self.medium.seen:
-                raise FileNotFoundError(2, "absent")
+                raise FileNotFoundError(errno.ENOENT, "absent")
             return self.medium.seen[key]
 
     def _replace(self, key: str, data: bytes) -> None:
@@ -237,13 +238,17 @@ class MemoryVolume(Volume):
         try:
             self.faults.meet(operation)
         except OSError as error:
-            raise condemn(self.medium, self.name, what, error) from error
+            raise self._condemn(error, what) from error
+
+    def _condemn(self, error: OSError, what: str) -> VolumeSuspectError:
+        self._is_suspect = True
+        return suspect(self.name, f"{what} could not be synced ({error.strerror})")
 
     def _settle(self, identity: VolumeIdentity, *, write: bool) -> DeviceRecord:
         if write:
             self._replace(IDENTITY_KEY, identity.encode())
-        self._expected, self._recorded = identity, self.here
-        return self.here
+        self._expected, self._recorded = identity, self.medium.device
+        return self.medium.device
 
     def _require_ready(self) -> None:
         if (state := self.probe()) is not VolumeState.READY:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from retention.storage.faults import Faults
+from retention.storage.identity import DeviceRecord
 
 
 @dataclass(slots=True)
@@ -24,9 +25,14 @@ class Incoming:
 
 
 class Medium:
-    """The bytes. Callers hold `lock` around what must be one step."""
+    """The bytes, and what can happen to them.
 
-    def __init__(self, capacity_bytes: int) -> None:
+    Set `is_missing`, `is_read_only` or `device` to play what happens to places; `ignores_sync` for a device that
+    confirms syncs without doing them; `spoiled_seals` to let the next uploads keep a wrong byte. Several volumes
+    opened on one medium are one volume opened several times. Callers hold `lock` around what must be one step.
+    """
+
+    def __init__(self, capacity_bytes: int = 1 << 30, device: str = "memory:1") -> None:
         self.lock = threading.RLock()
         self.faults = Faults()
         self.capacity_bytes = capacity_bytes
@@ -36,7 +42,9 @@ class Medium:
         self.durable: dict[str, bytearray] = {}
         self.unflushed: set[str] = set()
         self.incoming: dict[str, Incoming] = {}
-        self.is_suspect = False
+        self.device = DeviceRecord(device, is_mount=False)
+        self.is_missing = False
+        self.is_read_only = False
         self.ignores_sync = False
         self.spoiled_seals = 0
 
@@ -73,7 +81,6 @@ class Medium:
                     file.data.clear()
             self.unflushed.clear()
             self.boots += 1
-            self.is_suspect = False
             self.used_bytes = sum(map(len, self.seen.values())) + sum(
                 len(file.data) for file in self.incoming.values()
             )

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from retention.model.errors import VolumeSuspectError
 from retention.storage.memory_medium import Incoming, Medium
-from retention.storage.os_errors import translate, translate_read
-from retention.storage.state import suspect
+from retention.storage.os_errors import translate, translate_read, unfinished_gone
 from retention.storage.volume import Buffer, ObjectReader, Upload
 
 _PIECE_BYTES = 1 << 20
 
 
-def condemn(medium: Medium, volume: str, what: str, error: OSError) -> VolumeSuspectError:
-    """Note that a sync of `what` failed and return the error that says so."""
-    medium.is_suspect = True
-    return suspect(volume, f"{what} could not be synced ({error.strerror})")
-
-
 class MemoryUpload(Upload):
-    def __init__(self, key: str, temporary: str, *, volume: str, medium: Medium, reserve_bytes: int) -> None:
+    """An entry of the medium's `incoming`; `condemn` marks its volume after a failed sync."""
+
+    def __init__(
+        self,
+        key: str,
+        temporary: str,
+        *,
+        volume: str,
+        medium: Medium,
+        reserve_bytes: int,
+        condemn: Callable[[OSError, str], VolumeSuspectError],
+    ) -> None:
         self.key = key
         self.size_bytes = 0
         self._temporary = temporary
         self._volume = volume
         self._medium = medium
         self._reserve_bytes = reserve_bytes
+        self._condemn = condemn
         self._boots = medium.boots
         self._is_over = False
         self._file = medium.incoming[temporary] = Incoming()
@@ -56,7 +61,7 @@ class MemoryUpload(Upload):
             self._medium.faults.meet("seal")
         except OSError as error:
             self.abort()
-            raise condemn(self._medium, self._volume, self.key, error) from error
+            raise self._condemn(error, self.key) from error
         if self._medium.spoiled_seals and self._file.data:
             self._medium.spoiled_seals -= 1
             self._file.data[0] ^= 1
@@ -81,6 +86,8 @@ class MemoryUpload(Upload):
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             except OSError as error:
                 raise translate(error, self._volume, self.key) from error
+            if self._temporary not in medium.incoming:
+                raise unfinished_gone(self._volume, self.key)
             medium.seen[self.key] = self._file.data
             medium.unflushed.add(self.key)
             del medium.incoming[self._temporary]
@@ -101,6 +108,8 @@ class MemoryUpload(Upload):
 
 
 class MemoryReader(ObjectReader):
+    """The bytes an object had when it was opened."""
+
     def __init__(self, key: str, data: bytearray, *, volume: str, medium: Medium) -> None:
         self.size_bytes = len(data)
         self._key = key

@@ -53,5 +53,15 @@ def translate_read(error: OSError, volume: str, key: str) -> StorageError:
     return translate(error, volume, key)
 
 
+def unfinished_gone(volume: str, key: str) -> VolumeUnavailableError:
+    """Return the error for an upload whose file is not there any more: discarded with its session, or with all."""
+    return VolumeUnavailableError(
+        f"volume {volume}: the unfinished file of {key} is gone",
+        hint="look whether the volume is still there, then store it again",
+        volume=volume,
+        key=key,
+    )
+
+
 def _reason(error: OSError) -> str:
     return error.strerror or os.strerror(error.errno or errno.EIO)

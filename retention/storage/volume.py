@@ -2,8 +2,8 @@
 
 The invariant: nothing is visible under a key before it is whole, nothing that is visible ever changes (except the
 few documents kept by `replace` and `append`), and what a volume has confirmed survives a power cut. A volume that
-cannot promise this any longer says so and takes no more writes. `tests/storage/conformance.py` is this contract as
-a list of tests; every driver passes it.
+cannot promise this any longer says so and takes no more writes. `tests/storage/conformance*.py` is this contract
+as a list of tests; every driver passes it.
 
 Objects are named by keys such as `packages/3f/3f…e1.02.g0.shard`. A key names, it does not prove: what an object is,
 its own bytes say.
