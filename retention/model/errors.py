@@ -173,6 +173,24 @@ class RecallPendingError(StorageError):
     retryable = True
 
 
+class ObjectUnreadableError(StorageError):
+    """The medium cannot read a place of this object; the volume itself answers."""
+
+    code = "STO-008"
+
+
+class ObjectChangedError(StorageError):
+    """An append found another size than expected: somebody else wrote, or the end is torn."""
+
+    code = "STO-009"
+
+
+class ReadBackError(StorageError):
+    """A volume does not give back what was just written."""
+
+    code = "STO-010"
+
+
 class IntegrityError(RetentionError):
     """Bytes are not what was promised."""
 
@@ -197,28 +215,16 @@ class PackageLostError(IntegrityError):
     code = "FIX-003"
 
 
-class ReadBackError(IntegrityError):
-    """What was just written does not read back equal."""
-
-    code = "FIX-004"
-
-
-class PackingProofError(IntegrityError):
-    """A packed block does not decode to what went in."""
-
-    code = "FIX-005"
-
-
 class JournalBrokenError(IntegrityError):
     """The journal's replicas leave no valid prefix, or contradict each other."""
 
-    code = "FIX-006"
+    code = "FIX-004"
 
 
 class KeyringBrokenError(IntegrityError):
     """The keyring's replicas leave a key unreadable."""
 
-    code = "FIX-007"
+    code = "FIX-005"
 
 
 class KeyUnavailableError(RetentionError):
