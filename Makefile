@@ -40,9 +40,11 @@ format: .venv/.ready-test
 	@$(BIN)/ruff format $(SOURCES)
 
 lint: .venv/.ready-test
-	@$(BIN)/ruff format --check $(SOURCES)
-	@$(BIN)/ruff check $(SOURCES)
-	@$(BIN)/lint-imports --no-logo
+	@failed=; \
+	$(BIN)/ruff format --check --output-format concise $(SOURCES) || failed=1; \
+	$(BIN)/ruff check $(SOURCES) || failed=1; \
+	$(BIN)/lint-imports --no-logo || failed=1; \
+	[ -z "$$failed" ]
 
 types: .venv/.ready-test
 	@$(BIN)/mypy
