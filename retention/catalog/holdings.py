@@ -1,0 +1,174 @@
+"""Studies and series as a batch of packages tells them: loaded once, merged in memory, written once.
+
+The invariant: what the first package said of a study stays; later ones fill in what was missing, add their counts and
+their modalities. So the order of the journal, not of threads, decides what a study looks like, and a rebuild says
+the same as the ingest did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, Update, bindparam, func, select, update
+
+from retention.catalog.bulk import insert_rows
+from retention.catalog.columns import AnyRow, storable
+from retention.catalog.records import PackageRecord, SeriesRecord, StudyRecord, StudyState
+from retention.catalog.tables import SERIES, STUDY
+
+Values = dict[str, Any]
+StudyKey = tuple[int, str]
+
+STUDY_FACTS = (
+    "patient_id", "issuer", "patient_name", "birth_date", "sex", "study_date", "study_time", "description",
+    "accession_number", "institution_name", "department",
+)  # fmt: skip
+SERIES_FACTS = ("modality", "body_part", "description", "manufacturer")
+KEYS = 500
+
+_STUDY_CHANGES = (*STUDY_FACTS, "modalities", "instances", "bytes_received")
+_SERIES_CHANGES = (*SERIES_FACTS, "instances")
+
+
+def _changes(table: Table, names: Sequence[str]) -> Update:
+    return (
+        update(table)
+        .where(table.c.id == bindparam("the_id"))
+        .values({name: bindparam(name) for name in names})
+    )
+
+
+_UPDATE_STUDY = _changes(STUDY, _STUDY_CHANGES)
+_UPDATE_SERIES = _changes(SERIES, _SERIES_CHANGES)
+_LAST_STUDY = select(func.max(STUDY.c.id))
+_LAST_SERIES = select(func.max(SERIES.c.id))
+
+
+class Holdings:
+    """The studies, and their series, that one batch touches."""
+
+    def __init__(self, connection: Connection, keys: Iterable[StudyKey]) -> None:
+        self._connection = connection
+        self._studies = self._load_studies(set(keys))
+        self._series = self._load_series([study["id"] for study in self._studies.values()])
+        self._known_studies = frozenset(self._studies)
+        self._known_series = frozenset(self._series)
+        self._touched_series: set[tuple[int, str]] = set()
+        self._next_study = int(connection.execute(_LAST_STUDY).scalar() or 0) + 1
+        self._next_series = int(connection.execute(_LAST_SERIES).scalar() or 0) + 1
+
+    def add(self, institution_row: int, study: StudyRecord, package: PackageRecord) -> int:
+        """Merge what a package tells of its study; return the study's row."""
+        row = self._study(institution_row, study)
+        row["instances"] += package.instances
+        row["bytes_received"] += package.bytes_received
+        modalities = set(filter(None, row["modalities"].split(",")))
+        for series in package.series:
+            self._add_series(row["id"], series)
+            if series.facts.modality:
+                modalities.add(storable(series.facts.modality))
+        row["modalities"] = ",".join(sorted(modalities))
+        return int(row["id"])
+
+    def row_of(self, key: StudyKey) -> int | None:
+        """Return the row of a study that is already known."""
+        study = self._studies.get(key)
+        return None if study is None else int(study["id"])
+
+    def store(self) -> None:
+        """Write all of it: new rows, then changed ones."""
+        new_studies = [row for key, row in self._studies.items() if key not in self._known_studies]
+        new_series = [row for key, row in self._series.items() if key not in self._known_series]
+        old_studies = [_change(self._studies[key], _STUDY_CHANGES) for key in self._known_studies]
+        touched = self._touched_series & self._known_series
+        old_series = [_change(self._series[key], _SERIES_CHANGES) for key in touched]
+        insert_rows(self._connection, STUDY, new_studies)
+        insert_rows(self._connection, SERIES, new_series)
+        for statement, rows in ((_UPDATE_STUDY, old_studies), (_UPDATE_SERIES, old_series)):
+            if rows:
+                self._connection.execute(statement, rows)
+
+    def _study(self, institution_row: int, study: StudyRecord) -> Values:
+        facts = _study_facts(study)
+        key = (institution_row, study.study_uid)
+        row = self._studies.get(key)
+        if row is not None:
+            _fill(row, facts)
+            return row
+        row = facts | {
+            "id": self._next_study,
+            "institution_row": institution_row,
+            "study_uid": study.study_uid,
+            "modalities": "",
+            "instances": 0,
+            "bytes_received": 0,
+            "state": StudyState.PERMANENT.value,
+            "keep_until_on": None,
+            "received_at": study.received_at,
+        }
+        self._next_study += 1
+        self._studies[key] = row
+        return row
+
+    def _add_series(self, study_row: int, series: SeriesRecord) -> None:
+        facts = {name: getattr(series.facts, name) for name in SERIES_FACTS}
+        key = (study_row, series.series_uid)
+        self._touched_series.add(key)
+        row = self._series.get(key)
+        if row is not None:
+            _fill(row, facts)
+            row["instances"] += series.instances
+            return
+        names = {"id": self._next_series, "study_row": study_row, "series_uid": series.series_uid}
+        self._series[key] = facts | names | {"instances": series.instances}
+        self._next_series += 1
+
+    def _load_studies(self, keys: set[StudyKey]) -> dict[StudyKey, Values]:
+        studies: dict[StudyKey, Values] = {}
+        uids = sorted({uid for _, uid in keys})
+        for start in range(0, len(uids), KEYS):
+            statement = select(STUDY).where(STUDY.c.study_uid.in_(uids[start : start + KEYS]))
+            for row in self._connection.execute(statement):
+                if (row.institution_row, row.study_uid) in keys:
+                    studies[row.institution_row, row.study_uid] = _values(row)
+        return studies
+
+    def _load_series(self, study_rows: Sequence[int]) -> dict[tuple[int, str], Values]:
+        series: dict[tuple[int, str], Values] = {}
+        for start in range(0, len(study_rows), KEYS):
+            statement = select(SERIES).where(SERIES.c.study_row.in_(study_rows[start : start + KEYS]))
+            for row in self._connection.execute(statement):
+                series[row.study_row, row.series_uid] = _values(row)
+        return series
+
+
+def _values(row: AnyRow) -> Values:
+    return row._asdict()
+
+
+def _change(row: Values, names: Sequence[str]) -> Values:
+    return {"the_id": row["id"]} | {name: row[name] for name in names}
+
+
+def _fill(row: Values, facts: Values) -> None:
+    for name, fact in facts.items():
+        if row[name] is None:
+            row[name] = fact
+
+
+def _study_facts(study: StudyRecord) -> Values:
+    patient, facts = study.patient, study.facts
+    return {
+        "patient_id": patient.patient_id,
+        "issuer": patient.issuer,
+        "patient_name": patient.name,
+        "birth_date": patient.birth_date,
+        "sex": patient.sex,
+        "study_date": facts.study_date,
+        "study_time": facts.study_time,
+        "description": facts.description,
+        "accession_number": facts.accession_number,
+        "institution_name": facts.institution_name,
+        "department": facts.department,
+    }

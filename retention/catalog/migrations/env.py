@@ -1,0 +1,11 @@
+"""What the migration tool runs: the steps, on the connection and in the transaction it was handed."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from retention.catalog.tables import METADATA
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,122 @@
+"""Packages: one, those of a study, and all of them in the order in which an audit should read them.
+
+The invariant: a superseded package is in no list, only found by its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, select, update
+
+from retention.catalog.columns import AnyRow
+from retention.catalog.database import Database
+from retention.catalog.paging import Lane, walk
+from retention.catalog.records import PackageKind, PackageSummary, ShardRecord
+from retention.catalog.shards import read_shards
+from retention.catalog.tables import INSTITUTION, PACKAGE, STUDY
+from retention.model.errors import NotFoundError
+from retention.model.identifiers import InstitutionId, KeyId, PackageId
+from retention.model.layout import Protection
+
+_SUPERSEDED = PACKAGE.alias("superseded")
+_PACKAGES = (
+    select(
+        PACKAGE,
+        INSTITUTION.c.institution_id,
+        INSTITUTION.c.name.label("institution"),
+        STUDY.c.study_uid,
+        _SUPERSEDED.c.package_id.label("supersedes"),
+    )
+    .join(INSTITUTION, INSTITUTION.c.id == PACKAGE.c.institution_row)
+    .outerjoin(STUDY, STUDY.c.id == PACKAGE.c.study_row)
+    .outerjoin(_SUPERSEDED, _SUPERSEDED.c.id == PACKAGE.c.supersedes_row)
+)
+
+
+def read_package(connection: Connection, package_id: PackageId) -> PackageSummary:
+    """Return one package, superseded or not. Raises NotFoundError."""
+    for package in _summaries(connection, _PACKAGES.where(PACKAGE.c.package_id == package_id)):
+        return package
+    raise NotFoundError(f"no package {package_id} is known", package=package_id)
+
+
+def read_packages_of(connection: Connection, study_row: int) -> list[PackageSummary]:
+    """Return the packages that hold a study, oldest first."""
+    wanted = _PACKAGES.where(PACKAGE.c.study_row == study_row, PACKAGE.c.superseded_row.is_(None))
+    return _summaries(connection, wanted.order_by(PACKAGE.c.id))
+
+
+def list_packages(
+    database: Database, tier: str | None = None, kind: PackageKind | None = None
+) -> Iterator[PackageSummary]:
+    """Yield all packages (of a tier, of a kind), the one whose oldest reading is longest ago first.
+
+    A package read back while the list runs moves behind the end the list had when it began, and is not met again.
+    """
+    place = PACKAGE.c.verified_at, PACKAGE.c.id
+    keys = select(*place).where(PACKAGE.c.superseded_row.is_(None))
+    if tier is not None:
+        keys = keys.where(PACKAGE.c.tier == tier)
+    with database.read() as connection:
+        last = connection.execute(keys.order_by(*(column.desc() for column in place)).limit(1)).first()
+    if last is None:
+        return iter(())
+    wanted = _PACKAGES if kind is None else _PACKAGES.where(PACKAGE.c.kind == kind.value)
+
+    def read(connection: Connection, page: Sequence[AnyRow]) -> list[PackageSummary]:
+        rows = [row for verified_at, row in page if (verified_at, row) <= tuple(last)]
+        found = {row.id: row for row in connection.execute(wanted.where(PACKAGE.c.id.in_(rows)))}
+        return _with_shards(connection, [found[row] for row in rows if row in found])
+
+    return walk(database, Lane(keys.where(PACKAGE.c.verified_at <= last.verified_at), place), read)
+
+
+def package_row(connection: Connection, package_id: PackageId) -> int:
+    """Return the row of a package. Raises NotFoundError."""
+    row = connection.execute(select(PACKAGE.c.id).where(PACKAGE.c.package_id == package_id)).scalar()
+    if row is None:
+        raise NotFoundError(f"no package {package_id} is known", package=package_id)
+    return int(row)
+
+
+def set_lost(connection: Connection, package_row: int, *, lost: bool) -> None:
+    """Note that an audit proved a package lost, or found it readable again."""
+    connection.execute(update(PACKAGE).where(PACKAGE.c.id == package_row).values(lost=lost))
+
+
+def _summaries(connection: Connection, wanted: Select[Any]) -> list[PackageSummary]:
+    return _with_shards(connection, connection.execute(wanted).all())
+
+
+def _with_shards(connection: Connection, rows: Sequence[AnyRow]) -> list[PackageSummary]:
+    shards = read_shards(connection, [row.id for row in rows])
+    return [_package(row, tuple(shards[row.id])) for row in rows]
+
+
+def _package(row: AnyRow, shards: tuple[ShardRecord, ...]) -> PackageSummary:
+    return PackageSummary(
+        package_id=PackageId(row.package_id),
+        institution_id=InstitutionId(row.institution_id),
+        institution=row.institution,
+        study_uid=row.study_uid,
+        kind=PackageKind(row.kind),
+        tier=row.tier,
+        protection=Protection(row.data, row.parity),
+        format=row.format,
+        instances=row.instances,
+        bytes_received=row.bytes_received,
+        bytes_stored=row.bytes_stored,
+        index_root=bytes(row.index_root),
+        key_id=KeyId(row.key_id),
+        key_segment=row.key_segment,
+        supersedes=PackageId(row.supersedes) if row.supersedes else None,
+        is_superseded=row.superseded_row is not None,
+        sequence=row.sequence,
+        created_at=row.created_at,
+        closed=row.closed,
+        verified_at=row.verified_at,
+        lost=row.lost,
+        shards=shards,
+    )

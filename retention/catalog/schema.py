@@ -1,0 +1,77 @@
+"""The schema of the database: making it in an empty one, and recognising whether one has it.
+
+The invariant: a database is read and written only if it says that it has exactly the newest version. `install_schema`
+makes that version directly from `tables` and `guards`; the migrations arrive at the same (a test compares), so that
+neither making nor opening a catalog loads the migration tool.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from retention.catalog.database import REBUILD, Database
+from retention.catalog.guards import GUARDS
+from retention.catalog.tables import METADATA, SCHEMA_VERSIONS
+from retention.model.errors import CatalogError, CatalogMissingError, WriteOnceError
+
+VERSION_TABLE = (
+    "CREATE TABLE alembic_version (\n\tversion_num VARCHAR(32) NOT NULL, \n\t"
+    "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)\n)"
+)
+"""As the migration tool makes it, which keeps its place there."""
+
+
+def install_schema(connection: Connection) -> None:
+    """Make all tables, indexes and guards, and note the version. Raises WriteOnceError if there is one already."""
+    if installed_version(connection) is not None:
+        raise WriteOnceError("there is a catalog in this database already")
+    for statement in declared(connection):
+        connection.exec_driver_sql(statement)
+    connection.execute(
+        text("INSERT INTO alembic_version (version_num) VALUES (:newest)"), {"newest": SCHEMA_VERSIONS[-1]}
+    )
+
+
+def declared(connection: Connection) -> list[str]:
+    """Return the DDL of the newest version, as this database's dialect writes it."""
+    dialect = connection.dialect
+    statements = [VERSION_TABLE]
+    for table in METADATA.sorted_tables:
+        statements.append(str(CreateTable(table).compile(dialect=dialect)).strip())
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            where = index.dialect_options["sqlite"]["where"]
+            if where is not None and dialect.name != "sqlite":
+                index.dialect_kwargs[f"{dialect.name}_where"] = where
+            statements.append(str(CreateIndex(index).compile(dialect=dialect)))
+    for guard in GUARDS:
+        statements.extend(guard.statements(dialect.name))
+    return statements
+
+
+def installed_version(connection: Connection) -> str | None:
+    """Return the version the database says it has, None if it says nothing."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return version
+
+
+def require_newest(database: Database) -> None:
+    """Raise CatalogError unless the database has exactly the schema this program knows; each case with its hint."""
+    with database.read() as connection:
+        version = installed_version(connection)
+    if version == SCHEMA_VERSIONS[-1]:
+        return
+    if version is None:
+        if database.file is None:
+            raise CatalogMissingError(f"there is no catalog in {database.place}", hint=REBUILD)
+        raise CatalogError(f"{database.place} is not a catalog, or an unfinished one", hint=REBUILD)
+    if version in SCHEMA_VERSIONS:
+        message = (
+            f"the catalog {database.place} has schema {version}, this program needs {SCHEMA_VERSIONS[-1]}"
+        )
+        raise CatalogError(message, hint="run `retention catalog migrate`")
+    message = f"the catalog {database.place} has schema {version}, which this program does not know"
+    hint = "use the newer program that made it, or run `retention catalog rebuild` with this one"
+    raise CatalogError(message, hint=hint)

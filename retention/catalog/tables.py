@@ -1,0 +1,278 @@
+"""The tables, declared once with SQLModel. Hot paths use the Core tables at the end of this file, never the classes.
+
+The invariants that a declaration can carry are here (keys, uniqueness, references, checks); those that need to see
+the row before and after are triggers, in `guards`. Column names: `id` is a row's own integer key, `…_row` refers to
+one, `…_id` without more is a public identifier. Rows are numbered by the one committer, so there are no sequences.
+
+Any change here is a new version: add a migration, and its name to `SCHEMA_VERSIONS`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TextClause,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from retention.catalog.columns import ROW, ForeignText, Instant
+
+SCHEMA_VERSIONS = ("0001",)
+"""Every version of the schema there ever was, oldest first; the last is the one this program reads and writes."""
+
+LIVE = text("superseded_row IS NULL")
+FLAWED = text("state <> 'sound'")
+DATED = text("keep_until_on IS NOT NULL")
+OPEN = text("result IS NULL")
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+class Base(SQLModel, registry=registry(metadata=METADATA)):
+    """Keeps our tables apart from any other SQLModel in the process."""
+
+
+def _key() -> Column[int]:
+    return Column("id", ROW, primary_key=True, autoincrement=False)
+
+
+def _refers(
+    name: str, target: str, *, nullable: bool = False, primary_key: bool = False, unique: bool = False
+) -> Column[int]:
+    refers_to = ForeignKey(f"{target}.id")
+    return Column(name, ROW, refers_to, nullable=nullable, primary_key=primary_key, unique=unique or None)
+
+
+def _partial(name: str, *columns: str, where: TextClause) -> Index:
+    """An index of some rows only. `schema.declared` repeats the condition for PostgreSQL: to name it here would
+    load that dialect at every start."""
+    return Index(name, *columns, sqlite_where=where)
+
+
+class InstitutionRow(Base, table=True):
+    __tablename__ = "institution"
+
+    id: int = Field(sa_column=_key())
+    institution_id: str = Field(sa_column=Column("institution_id", String(32), unique=True, nullable=False))
+    name: str = Field(sa_column=Column("name", String(63), unique=True, nullable=False))
+    title: str | None = Field(sa_column=Column("title", Text()))
+    entity: str | None = Field(sa_column=Column("entity", Text()))
+    timezone: str = Field(sa_column=Column("timezone", Text(), nullable=False))
+    plan: str | None = Field(sa_column=Column("plan", Text()))
+    ae_titles: list[str] = Field(sa_column=Column("ae_titles", JSON(), nullable=False))
+    policies: list[str] = Field(sa_column=Column("policies", JSON(), nullable=False))
+    sequence: int = Field(sa_column=Column("sequence", BigInteger(), nullable=False))
+
+
+class VolumeRow(Base, table=True):
+    __tablename__ = "volume"
+
+    id: int = Field(sa_column=_key())
+    name: str = Field(sa_column=Column("name", String(63), unique=True, nullable=False))
+    volume_id: str = Field(sa_column=Column("volume_id", String(32), unique=True, nullable=False))
+    url: str = Field(sa_column=Column("url", Text(), nullable=False))
+    site: str = Field(sa_column=Column("site", Text(), nullable=False))
+    domain: str = Field(sa_column=Column("domain", Text(), nullable=False))
+    options: dict[str, Any] = Field(sa_column=Column("options", JSON(), nullable=False))
+    device: str | None = Field(sa_column=Column("device", Text()))
+    is_mount: bool = Field(sa_column=Column("is_mount", Boolean(), nullable=False))
+    state: str = Field(sa_column=Column("state", String(32), nullable=False))
+    sequence: int = Field(sa_column=Column("sequence", BigInteger(), nullable=False))
+
+
+class StudyRow(Base, table=True):
+    __tablename__ = "study"
+    __table_args__ = (
+        UniqueConstraint("study_uid", "institution_row"),
+        CheckConstraint(
+            "state IN ('HELD', 'CONFLICT', 'SUSPENDED', 'PERMANENT', 'UNDETERMINED', 'DETERMINED')",
+            name="state",
+        ),
+        Index("ix_study_institution", "institution_row", "id"),
+        Index("ix_study_state", "state", "id"),
+        Index("ix_study_patient", "patient_id", "id"),
+        _partial("ix_study_due", "keep_until_on", "id", where=DATED),
+    )
+
+    id: int = Field(sa_column=_key())
+    institution_row: int = Field(sa_column=_refers("institution_row", "institution"))
+    study_uid: str = Field(sa_column=Column("study_uid", String(64), nullable=False))
+    patient_id: str | None = Field(sa_column=Column("patient_id", ForeignText()))
+    issuer: str | None = Field(sa_column=Column("issuer", ForeignText()))
+    patient_name: str | None = Field(sa_column=Column("patient_name", ForeignText()))
+    birth_date: str | None = Field(sa_column=Column("birth_date", ForeignText()))
+    sex: str | None = Field(sa_column=Column("sex", ForeignText()))
+    study_date: str | None = Field(sa_column=Column("study_date", ForeignText()))
+    study_time: str | None = Field(sa_column=Column("study_time", ForeignText()))
+    description: str | None = Field(sa_column=Column("description", ForeignText()))
+    accession_number: str | None = Field(sa_column=Column("accession_number", ForeignText()))
+    institution_name: str | None = Field(sa_column=Column("institution_name", ForeignText()))
+    department: str | None = Field(sa_column=Column("department", ForeignText()))
+    modalities: str = Field(sa_column=Column("modalities", ForeignText(), nullable=False))
+    instances: int = Field(sa_column=Column("instances", BigInteger(), nullable=False))
+    bytes_received: int = Field(sa_column=Column("bytes_received", BigInteger(), nullable=False))
+    state: str = Field(sa_column=Column("state", String(16), nullable=False))
+    keep_until_on: date | None = Field(sa_column=Column("keep_until_on", Date()))
+    received_at: datetime = Field(sa_column=Column("received_at", Instant(), nullable=False))
+
+
+class SeriesRow(Base, table=True):
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("study_row", "series_uid"),)
+
+    id: int = Field(sa_column=_key())
+    study_row: int = Field(sa_column=_refers("study_row", "study"))
+    series_uid: str = Field(sa_column=Column("series_uid", String(64), nullable=False))
+    modality: str | None = Field(sa_column=Column("modality", ForeignText()))
+    body_part: str | None = Field(sa_column=Column("body_part", ForeignText()))
+    description: str | None = Field(sa_column=Column("description", ForeignText()))
+    manufacturer: str | None = Field(sa_column=Column("manufacturer", ForeignText()))
+    instances: int = Field(sa_column=Column("instances", BigInteger(), nullable=False))
+
+
+class PackageRow(Base, table=True):
+    __tablename__ = "package"
+    __table_args__ = (
+        CheckConstraint("kind IN ('study', 'quarantine')", name="kind"),
+        CheckConstraint("(kind = 'study') = (study_row IS NOT NULL)", name="study"),
+        CheckConstraint("data >= 1 AND parity >= 0", name="protection"),
+        CheckConstraint("length(index_root) > 0", name="index_root"),
+        _partial("ix_package_study", "study_row", "id", where=LIVE),
+        _partial("ix_package_tier_study", "tier", "study_row", where=LIVE),
+        _partial("ix_package_verified", "verified_at", "id", where=LIVE),
+        _partial("ix_package_tier_verified", "tier", "verified_at", "id", where=LIVE),
+    )
+
+    id: int = Field(sa_column=_key())
+    package_id: str = Field(sa_column=Column("package_id", String(32), unique=True, nullable=False))
+    institution_row: int = Field(sa_column=_refers("institution_row", "institution"))
+    study_row: int | None = Field(sa_column=_refers("study_row", "study", nullable=True))
+    kind: str = Field(sa_column=Column("kind", String(16), nullable=False))
+    tier: str = Field(sa_column=Column("tier", String(63), nullable=False))
+    data: int = Field(sa_column=Column("data", SmallInteger(), nullable=False))
+    parity: int = Field(sa_column=Column("parity", SmallInteger(), nullable=False))
+    format: int = Field(sa_column=Column("format", SmallInteger(), nullable=False))
+    instances: int = Field(sa_column=Column("instances", BigInteger(), nullable=False))
+    bytes_received: int = Field(sa_column=Column("bytes_received", BigInteger(), nullable=False))
+    bytes_stored: int = Field(sa_column=Column("bytes_stored", BigInteger(), nullable=False))
+    index_root: bytes = Field(sa_column=Column("index_root", LargeBinary(), nullable=False))
+    key_id: str = Field(sa_column=Column("key_id", String(32), nullable=False))
+    key_segment: str | None = Field(sa_column=Column("key_segment", Text()))
+    sequence: int = Field(sa_column=Column("sequence", BigInteger(), nullable=False))
+    created_at: datetime = Field(sa_column=Column("created_at", Instant(), nullable=False))
+    closed: bool = Field(sa_column=Column("closed", Boolean(), nullable=False))
+    verified_at: datetime = Field(sa_column=Column("verified_at", Instant(), nullable=False))
+    lost: bool = Field(sa_column=Column("lost", Boolean(), nullable=False))
+    supersedes_row: int | None = Field(
+        sa_column=_refers("supersedes_row", "package", nullable=True, unique=True)
+    )
+    superseded_row: int | None = Field(sa_column=_refers("superseded_row", "package", nullable=True))
+
+
+class ShardRow(Base, table=True):
+    __tablename__ = "shard"
+    __table_args__ = (
+        CheckConstraint("state IN ('sound', 'missing', 'corrupt', 'unplaced')", name="state"),
+        CheckConstraint("(state = 'unplaced') = (volume_row IS NULL)", name="placed"),
+        CheckConstraint("number >= 0 AND generation >= 0", name="number"),
+        Index("ix_shard_volume", "volume_row", "package_row", "number"),
+        _partial("ix_shard_flawed", "package_row", "number", "state", where=FLAWED),
+        {"sqlite_with_rowid": False},
+    )
+
+    package_row: int = Field(sa_column=_refers("package_row", "package", primary_key=True))
+    number: int = Field(sa_column=Column("number", SmallInteger(), primary_key=True, autoincrement=False))
+    generation: int = Field(sa_column=Column("generation", Integer(), nullable=False))
+    volume_row: int | None = Field(sa_column=_refers("volume_row", "volume", nullable=True))
+    size_bytes: int = Field(sa_column=Column("size_bytes", BigInteger(), nullable=False))
+    state: str = Field(sa_column=Column("state", String(16), nullable=False))
+    verified_at: datetime | None = Field(sa_column=Column("verified_at", Instant()))
+
+
+class InstanceRow(Base, table=True):
+    """Where each instance lies, by a keyed digest of its identity. Clustered by the digest on SQLite."""
+
+    __tablename__ = "instance"
+    __table_args__ = (
+        CheckConstraint("length(digest) = 16", name="digest"),
+        {"sqlite_with_rowid": False},
+    )
+
+    institution_row: int = Field(sa_column=_refers("institution_row", "institution", primary_key=True))
+    digest: bytes = Field(sa_column=Column("digest", LargeBinary(), primary_key=True))
+    variant: int = Field(sa_column=Column("variant", SmallInteger(), primary_key=True, autoincrement=False))
+    package_row: int = Field(sa_column=_refers("package_row", "package"))
+    ordinal: int = Field(sa_column=Column("ordinal", Integer(), nullable=False))
+
+
+class QuarantinedRow(Base, table=True):
+    __tablename__ = "quarantined"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    package_row: int = Field(sa_column=_refers("package_row", "package", primary_key=True))
+    ordinal: int = Field(sa_column=Column("ordinal", Integer(), primary_key=True, autoincrement=False))
+    reason: str = Field(sa_column=Column("reason", ForeignText(), nullable=False))
+    detail: str = Field(sa_column=Column("detail", ForeignText(), nullable=False))
+    source: str = Field(sa_column=Column("source", ForeignText(), nullable=False))
+    size_bytes: int = Field(sa_column=Column("size_bytes", BigInteger(), nullable=False))
+
+
+class WorkRow(Base, table=True):
+    __tablename__ = "work"
+    __table_args__ = (_partial("ix_work_open", "kind", "id", where=OPEN),)
+
+    id: int = Field(sa_column=_key())
+    kind: str = Field(sa_column=Column("kind", String(63), nullable=False))
+    package_row: int | None = Field(sa_column=_refers("package_row", "package", nullable=True))
+    payload: dict[str, Any] = Field(sa_column=Column("payload", JSON(), nullable=False))
+    holder: str | None = Field(sa_column=Column("holder", Text()))
+    lease_until_at: datetime | None = Field(sa_column=Column("lease_until_at", Instant()))
+    attempts: int = Field(sa_column=Column("attempts", Integer(), nullable=False))
+    result: str | None = Field(sa_column=Column("result", Text()))
+    created_at: datetime = Field(sa_column=Column("created_at", Instant(), nullable=False))
+
+
+class StateRow(Base, table=True):
+    __tablename__ = "state"
+
+    key: str = Field(sa_column=Column("key", String(63), primary_key=True))
+    value: str = Field(sa_column=Column("value", Text(), nullable=False))
+
+
+INSTITUTION: Table = METADATA.tables["institution"]
+VOLUME: Table = METADATA.tables["volume"]
+STUDY: Table = METADATA.tables["study"]
+SERIES: Table = METADATA.tables["series"]
+PACKAGE: Table = METADATA.tables["package"]
+SHARD: Table = METADATA.tables["shard"]
+INSTANCE: Table = METADATA.tables["instance"]
+QUARANTINED: Table = METADATA.tables["quarantined"]
+WORK: Table = METADATA.tables["work"]
+STATE: Table = METADATA.tables["state"]

@@ -1,0 +1,113 @@
+"""What may be written in one step of the committer.
+
+The invariant: everything done through one `Transaction` becomes visible and durable together, when its block ends,
+or not at all; and nothing can be written to the projection without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+
+from sqlalchemy import Connection, update
+
+from retention.catalog import intake, ledger, packages, places, shards, state, studies
+from retention.catalog.records import (
+    InstitutionRecord,
+    JournalPosition,
+    PackageRecord,
+    ShardRecord,
+    StudyState,
+    VolumeRecord,
+)
+from retention.catalog.tables import STUDY
+from retention.model.errors import CatalogError
+from retention.model.identifiers import PackageId
+
+
+class Transaction:
+    """One step of the committer; made by `Catalog.transaction`, of no use after its block."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._places = places.PlaceRows(connection)
+
+    def record_institution(self, record: InstitutionRecord) -> None:
+        """Record an institution, or its new particulars; its id and its first entry stay."""
+        places.store_institution(self._connection, record)
+
+    def record_volume(self, record: VolumeRecord) -> None:
+        """Record a volume, or what now stands under its name."""
+        places.store_volume(self._connection, record)
+
+    def record_package(self, record: PackageRecord) -> bool:
+        """Record one package; False if it was recorded already. Many at once are much cheaper together."""
+        return self.record_packages([record]) == 1
+
+    def record_packages(self, records: Sequence[PackageRecord]) -> int:
+        """Record packages, their studies, series, shards and instances, in order; return how many were new.
+
+        A package already recorded by the same entry changes nothing. Raises CatalogError if it was recorded by
+        another, names an institution, volume or superseded package that is not known, or would supersede a package
+        that holds something else.
+        """
+        return intake.record_packages(self._connection, self._places, records)
+
+    def set_shards(self, package_id: PackageId, known: Sequence[ShardRecord]) -> None:
+        """Write what is now known of these shards of a package: where they lie, which generation, which state.
+
+        A `verified_at` of None keeps the earlier one. Raises NotFoundError (package, shard), CatalogError (volume)
+        and WriteOnceError (an older generation).
+        """
+        shards.set_shards(self._connection, self._places, self._package_row(package_id), known)
+
+    def record_verified(self, package_id: PackageId, numbers: Sequence[int], at: datetime) -> None:
+        """Note that these shards were read back whole at that instant: they are sound, whatever was believed."""
+        shards.record_verified(self._connection, self._package_row(package_id), numbers, at)
+
+    def mark_missing(self, volume: str) -> int:
+        """Take every sound shard of a volume for missing (its disk was replaced); return how many."""
+        row = self._places.volume(volume)
+        return 0 if row is None else shards.mark_missing(self._connection, row)
+
+    def set_lost(self, package_id: PackageId, *, lost: bool = True) -> None:
+        """Note that an audit proved a package lost, or found it readable again. Raises NotFoundError."""
+        packages.set_lost(self._connection, self._package_row(package_id), lost=lost)
+
+    def set_decision(
+        self, study_uid: str, institution: str, decided: StudyState, keep_until_on: date | None
+    ) -> None:
+        """Write what the policies now say of a study. Raises NotFoundError."""
+        row = studies.study_row(self._connection, study_uid, institution)
+        values = {"state": decided.value, "keep_until_on": keep_until_on}
+        self._connection.execute(update(STUDY).where(STUDY.c.id == row).values(values))
+
+    def add_work(
+        self, kind: str, package_id: PackageId | None, payload: Mapping[str, object], at: datetime
+    ) -> int:
+        """Note a piece of work in the ledger; return its id."""
+        row = None if package_id is None else self._package_row(package_id)
+        return ledger.add_work(self._connection, kind, row, payload, at)
+
+    def set_state(self, key: str, value: str) -> None:
+        """Set a named value of the caller's own. Raises UsageError for names that are the catalog's."""
+        state.set_state(self._connection, key, value)
+
+    def position(self) -> JournalPosition:
+        """How far the journal is applied, as of this transaction."""
+        return state.read_position(self._connection)
+
+    def advance(self, position: JournalPosition, *, expected_size: int | None = None) -> None:
+        """Note how far the journal is now applied; belongs into the same transaction as what was applied.
+
+        Raises CatalogError if another committer has moved on from `expected_size`, WriteOnceError if it would shrink.
+        """
+        if expected_size is not None:
+            size = self.position().size
+            if size != expected_size:
+                message = f"the catalog has applied {size} journal entries, not {expected_size}"
+                raise CatalogError(message, hint="another process has committed in between; start again")
+        state.advance(self._connection, position)
+
+    def _package_row(self, package_id: PackageId) -> int:
+        return packages.package_row(self._connection, package_id)

@@ -1,0 +1,217 @@
+"""The write-once rules hold in the database itself: raw SQL, with or without tricks, cannot break them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from retention.catalog.catalog import Catalog
+from retention.catalog.guards import GUARDS
+from retention.catalog.records import QuarantinedRecord
+from retention.catalog.tables import METADATA
+from retention.model.errors import WriteOnceError
+from tests.catalog.making import COLD, digest, keep, package, package_id, quarantine, scratch, shards, study
+
+FROZEN = {
+    "institution": ("id", "institution_id", "sequence"),
+    "volume": ("id", "name"),
+    "study": ("id", "institution_row", "study_uid", "received_at"),
+    "series": ("id", "study_row", "series_uid"),
+    "package": (
+        "id", "package_id", "institution_row", "study_row", "kind", "tier", "data", "parity", "format", "instances",
+        "bytes_received", "bytes_stored", "index_root", "key_id", "sequence", "created_at", "supersedes_row",
+    ),
+    "shard": ("package_row", "number"),
+    "instance": ("institution_row", "digest", "variant", "package_row", "ordinal"),
+    "quarantined": ("package_row", "ordinal", "reason", "detail", "source", "size_bytes"),
+    "state": ("key",),
+}  # fmt: skip
+MUTABLE = {
+    "institution": ("name", "title", "entity", "timezone", "plan", "ae_titles", "policies"),
+    "volume": ("volume_id", "url", "site", "domain", "options", "device", "is_mount", "state", "sequence"),
+    "study": (
+        "patient_id", "issuer", "patient_name", "birth_date", "sex", "study_date", "study_time", "description",
+        "accession_number", "institution_name", "department", "modalities", "instances", "bytes_received", "state",
+        "keep_until_on",
+    ),
+    "series": ("modality", "body_part", "description", "manufacturer", "instances"),
+    "package": ("key_segment", "closed", "verified_at", "lost", "superseded_row"),
+    "shard": ("generation", "volume_row", "size_bytes", "state", "verified_at"),
+    "instance": (),
+    "quarantined": (),
+    "state": ("value",),
+}  # fmt: skip
+KEPT = sorted(FROZEN)
+
+
+@cache
+def guarded() -> bytes:
+    """A catalog with a row in every guarded table, a superseded package and a repaired one among them."""
+    superseding = package(2, study=study(1), supersedes=package_id(1), digests=((digest(1, 0), 0),))
+    item = QuarantinedRecord(0, "no-identity", "", "a.dcm", 5)
+    repaired = tuple(replace(shard, generation=3) for shard in shards(COLD))
+    with scratch() as catalog:
+        keep(catalog, package(1), superseding, package(3, shards=repaired), quarantine(4, item))
+        catalog.close()
+        return Path(catalog._database.place).read_bytes()
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection as a stranger opens it: no pragma, no foreign keys, no recursive triggers."""
+    (tmp_path / "catalog.db").write_bytes(guarded())
+    connection = sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
+    yield connection
+    connection.close()
+
+
+def sql(*words: object) -> str:
+    return " ".join(str(word) for word in words)
+
+
+def snapshot(raw: sqlite3.Connection) -> list[str]:
+    return list(raw.iterdump())
+
+
+def refused(raw: sqlite3.Connection, statement: str) -> None:
+    before = snapshot(raw)
+    with pytest.raises(sqlite3.IntegrityError, match="write-once:"):
+        raw.execute(statement)
+    assert snapshot(raw) == before
+
+
+def test_every_column_is_decided_to_be_frozen_or_not():
+    decided = {table: {*FROZEN[table], *MUTABLE[table]} for table in FROZEN}
+    declared = {t.name: set(t.columns.keys()) for t in METADATA.tables.values() if t.name != "work"}
+    assert decided == declared
+
+
+@pytest.mark.parametrize("how", ["UPDATE", "UPDATE OR REPLACE", "UPDATE OR IGNORE"])
+@pytest.mark.parametrize("table", FROZEN)
+def test_what_identifies_never_changes(raw: sqlite3.Connection, table, how):
+    for column in FROZEN[table]:
+        refused(raw, sql(how, table, "SET", column, "= 7"))
+
+
+@pytest.mark.parametrize("how", ["UPDATE", "UPDATE OR REPLACE", "UPDATE OR IGNORE"])
+@pytest.mark.parametrize("table", FROZEN)
+def test_not_even_to_nothing(raw: sqlite3.Connection, table, how):
+    before = snapshot(raw)
+    for column in FROZEN[table]:
+        with suppress(sqlite3.IntegrityError):
+            raw.execute(sql(how, table, "SET", column, "= NULL WHERE", column, "IS NOT NULL"))
+        assert snapshot(raw) == before, column
+
+
+@pytest.mark.parametrize("table", ["institution", "volume", "study", "series", "package"])
+def test_the_hidden_names_of_a_row_do_not_help(raw: sqlite3.Connection, table):
+    for name in ("rowid", "oid", "_rowid_"):
+        refused(raw, sql("UPDATE", table, "SET", name, "=", name, "+ 1000"))
+
+
+@pytest.mark.parametrize("table", KEPT)
+def test_rows_are_not_deleted(raw: sqlite3.Connection, table):
+    refused(raw, sql("DELETE FROM", table))
+
+
+@pytest.mark.parametrize("table", KEPT)
+@pytest.mark.parametrize("how", ["REPLACE", "INSERT OR REPLACE", "INSERT OR IGNORE", "INSERT"])
+def test_rows_are_not_replaced(raw: sqlite3.Connection, table, how):
+    refused(raw, sql(how, "INTO", table, "SELECT * FROM", table))
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "values"),
+    [
+        ("institution", "id, institution_id, name", "99, institution_id, 'new'"),
+        ("institution", "id, institution_id, name", "99, 'new', name"),
+        ("volume", "id, name, volume_id", "99, name, 'new'"),
+        ("volume", "id, name, volume_id", "99, 'new', volume_id"),
+        ("study", "id, study_uid, institution_row", "99, study_uid, institution_row"),
+        ("series", "id, study_row, series_uid", "99, study_row, series_uid"),
+        ("package", "id, package_id", "99, package_id"),
+        ("package", "id, package_id, supersedes_row", "99, 'new', 1"),
+    ],
+)
+def test_nor_through_another_key_than_their_own(raw: sqlite3.Connection, table, columns, values):
+    refused(raw, sql("REPLACE INTO", table, "(", columns, ") SELECT", values, "FROM", table))
+
+
+@pytest.mark.parametrize(("table", "column"), [("institution", "name"), ("volume", "volume_id")])
+def test_an_update_does_not_push_another_row_out(raw: sqlite3.Connection, table, column):
+    first, last = (sql("(SELECT", part, "FROM", table, ")") for part in ("MIN(id)", "MAX(id)"))
+    taken = sql("(SELECT", column, "FROM", table, "WHERE id =", first, ")")
+    refused(raw, sql("UPDATE OR REPLACE", table, "SET", column, "=", taken, "WHERE id =", last))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE package SET closed = 0",
+        "UPDATE package SET superseded_row = NULL WHERE superseded_row IS NOT NULL",
+        "UPDATE package SET superseded_row = 3 WHERE superseded_row IS NOT NULL",
+        "UPDATE shard SET generation = generation - 1 WHERE package_row = 3",
+        "UPDATE instance SET package_row = 3",
+        "UPDATE instance SET ordinal = ordinal + 1",
+        "UPDATE state SET value = 'other' WHERE key = 'archive_id'",
+        "UPDATE state SET value = '-1' WHERE key = 'journal_size'",
+    ],
+)
+def test_what_moves_moves_forward(raw: sqlite3.Connection, statement):
+    raw.execute("INSERT INTO state VALUES ('journal_size', '10')")
+    refused(raw, statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE shard SET state = 'fine'",
+        "UPDATE shard SET state = 'unplaced'",
+        "UPDATE shard SET volume_row = NULL",
+        "UPDATE study SET state = 'FORGOTTEN'",
+        "INSERT INTO instance VALUES (1, x'00', 0, 1, 0)",
+        (
+            "INSERT INTO package SELECT 9, 'new', 1, NULL, 'study', tier, data, parity, format, 0, 0, 0, index_root,"
+            " key_id, NULL, 9, created_at, 1, verified_at, 0, NULL, NULL FROM package WHERE id = 3"
+        ),
+    ],
+)
+def test_what_cannot_be_true_is_refused(raw: sqlite3.Connection, statement):
+    before = snapshot(raw)
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        raw.execute(statement)
+    assert snapshot(raw) == before
+
+
+def test_numbers_are_compared_as_numbers(raw: sqlite3.Connection):
+    raw.execute("INSERT INTO state VALUES ('journal_size', '9')")
+    raw.execute("UPDATE state SET value = '10' WHERE key = 'journal_size'")
+    refused(raw, "UPDATE state SET value = '9' WHERE key = 'journal_size'")
+
+
+def test_the_shards_of_a_superseded_package_may_go(raw: sqlite3.Connection):
+    raw.execute("DELETE FROM shard WHERE package_row = 1")
+    assert raw.execute("SELECT COUNT(*) FROM shard WHERE package_row = 1").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("table", MUTABLE)
+def test_what_is_not_frozen_can_be_written(raw: sqlite3.Connection, table):
+    for column in MUTABLE[table]:
+        raw.execute(sql("UPDATE", table, "SET", column, "=", column))
+
+
+def test_guards_have_names_of_their_own():
+    assert len({guard.name for guard in GUARDS}) == len(GUARDS)
+
+
+def test_a_refusal_is_a_write_once_error_to_callers(catalog: Catalog):
+    keep(catalog, package(1))
+    with pytest.raises(WriteOnceError, match="not deleted"), catalog._database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM package")
