@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from retention.keyring.records import KeyKind, KeyRecord, parse_record
 from retention.model.errors import KeyringBrokenError, RetentionError, VolumeUnavailableError
@@ -113,13 +114,18 @@ def put_together(key: str, read: Outcome[bytes], parents: Parents) -> FileState:
     Raises KeyringBrokenError when replicas have different keys under one identifier and both are proven.
     """
     counting: dict[bytes, KeyRecord | None] = {}
-    records: dict[KeyId, KeyRecord] = {}
-    # The longest first: where all is well, the order of the records is that of every replica.
-    for content in sorted(set(read.done.values()), key=lambda content: content.count(b"\n"), reverse=True):
+    contents: dict[bytes, tuple[int, int]] = {}
+    for content in read.done.values():
         for line in lines_of(content):
             if line not in counting:
                 record = parse_record(line)
                 counting[line] = record if record is not None and is_proven(record, parents) else None
+        whole = sum(counting[line] is not None for line in lines_of(content))
+        contents[content] = whole, contents.get(content, (0, 0))[1] + 1
+    records: dict[KeyId, KeyRecord] = {}
+    # The fullest first, then the most frequent: so the order of records stays that of the sound replicas.
+    for content in sorted(contents, key=contents.__getitem__, reverse=True):
+        for line in lines_of(content):
             _take(records, counting[line], key)
     lost = {name: _lost(content, counting, records) for name, content in read.done.items()}
     return FileState(
@@ -165,20 +171,23 @@ def _lost(
 ) -> str:
     """Say which damaged record of one replica is nowhere else; empty when none is.
 
-    A damaged line tells its identifier, unless that is what was damaged: then there must be at least as many records
-    that this replica lacks as there are damaged places.
+    A damaged place is explained by the records that this replica lacks and whose identifier or secret part is still
+    seen there. Of what is left, each place must stand for one of the records that this replica lacks.
     """
-    whole: set[KeyId] = set()
-    places, was_damaged = 0, False
-    for line in lines_of(content):
-        record = counting[line]
-        is_damaged = record is None and b"\0" not in line
-        if record is not None:
-            whole.add(record.key_id)
-        elif is_damaged:
-            match = _ID.search(line)
-            if match and match[1].decode() not in records:
-                return f"the record of key {match[1].decode()} is damaged"
-            places += not was_damaged
-        was_damaged = is_damaged
-    return "a record is damaged" if places > len(records.keys() - whole) else ""
+    lines = lines_of(content)
+    whole = {record.key_id for record in map(counting.__getitem__, lines) if record is not None}
+    lacking = {key_id: record for key_id, record in records.items() if key_id not in whole}
+    unexplained: list[bytes] = []
+    # A line with zeros is the hole of an append that was cut short.
+    for is_damaged, group in groupby(lines, lambda line: counting[line] is None and b"\0" not in line):
+        if is_damaged:
+            place = b"\n".join(group)
+            seen = [key_id for key_id, record in lacking.items() if record.is_seen_in(place)]
+            for key_id in seen:
+                del lacking[key_id]
+            if not seen:
+                unexplained.append(place)
+    if len(unexplained) <= len(lacking):
+        return ""
+    match = _ID.search(unexplained[0])
+    return f"the record of key {match[1].decode()} is damaged" if match else "a record is damaged"

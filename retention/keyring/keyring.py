@@ -77,7 +77,7 @@ class Keyring:
         self._replicas = replicas
         self._root = root
         self._document = _find_document(replicas, root)
-        self._secrets: dict[KeyId, bytes] = {}
+        self._secrets: dict[KeyId, bytes] = {self._document.root_key_id: root}
         self._institutions: dict[str, KeyId] = {}
         self._index: OpenKey | None = None
         self._load_institutions()
@@ -170,8 +170,10 @@ class Keyring:
                 under=self._root,
             )
             state.records[record.key_id] = record
-            replace_everywhere(self._replicas, INSTITUTIONS, state.content())
-            self._hold(record)
+        content = state.content()
+        if state.wrong(content) or len(state.found) < self._replicas.minimum:
+            replace_everywhere(self._replicas, INSTITUTIONS, content)
+            self._load_institutions()
         return self._institutions[institution_id]
 
     def institution_key(self, institution_id: InstitutionId) -> OpenKey:
@@ -302,8 +304,8 @@ class Keyring:
         return self._secrets.get(key_id)
 
     def _load_institutions(self) -> FileState:
-        root = {self.root_key_id: self._root}
-        state = put_together(INSTITUTIONS, read_file(self._replicas, INSTITUTIONS), root.get)
+        parents = {self.root_key_id: self._root}
+        state = put_together(INSTITUTIONS, read_file(self._replicas, INSTITUTIONS), parents.get)
         state.require_whole()
         for record in state.records.values():
             self._hold(record)

@@ -68,15 +68,28 @@ class KeyRecord:
     def binding(self, purpose: str) -> bytes:
         return f"retention/{purpose}/v1|{self.kind}|{self.key_id}|{self.owner}|{self.parent}".encode("ascii")
 
+    def is_seen_in(self, damaged: bytes) -> bool:
+        """Whether damaged bytes still show this record's identifier or its secret part."""
+        return record_mark(self.key_id) in damaged or self._secret_part() in damaged
+
     def line(self) -> bytes:
         """Return the record as it lies in a file, with its newline."""
-        members = {"id": self.key_id, "kind": self.kind.value, "owner": self.owner, "parent": self.parent}
-        if self.wrapped is not None:
-            members["wrapped"] = base64.b64encode(self.wrapped).decode("ascii")
-        elif self.forgotten is not None:
-            members["forgotten"] = self.forgotten.hex()
-        text = canonical_json(members)
+        name = "forgotten" if self.wrapped is None else "wrapped"
+        text = canonical_json(
+            {
+                "id": self.key_id,
+                "kind": self.kind.value,
+                "owner": self.owner,
+                "parent": self.parent,
+                name: self._secret_part().decode("ascii"),
+            }
+        )
         return _check(text) + b" " + text + b"\n"
+
+    def _secret_part(self) -> bytes:
+        if self.wrapped is not None:
+            return base64.b64encode(self.wrapped)
+        return (self.forgotten or b"").hex().encode("ascii")
 
     def _proof(self, under: bytes) -> bytes:
         key = blake3(under, derive_key_context="retention v1 forgotten").digest()

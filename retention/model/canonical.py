@@ -15,7 +15,15 @@ JsonValue = str | int | bool | None | Sequence["JsonValue"] | Mapping[str, "Json
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1
 
-_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+def _as_dict(value: object) -> dict[object, object]:
+    """Give the encoder a mapping in the type it knows; `_refuse` has let nothing else come here."""
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_as_dict
+).encode
 
 
 def canonical_json(value: JsonValue) -> bytes:
@@ -24,7 +32,8 @@ def canonical_json(value: JsonValue) -> bytes:
     Raises ValueError for what the restricted form has no text for: other types, large numbers, unpaired surrogates,
     keys beyond printable ASCII, more than `MAX_DEPTH` levels.
     """
-    return _encode(_plain(value, 1)).encode()
+    _refuse(value, 1)
+    return _encode(value).encode()
 
 
 def parse_json(text: bytes) -> JsonValue:
@@ -44,26 +53,25 @@ def parse_canonical(text: bytes) -> JsonValue:
     return value
 
 
-def _plain(value: object, depth: int) -> object:
-    """Return `value` in the encoder's own types, having refused what has no canonical text."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return value
+def _refuse(value: object, depth: int) -> None:
+    """Raise ValueError for what has no canonical text. Plain texts, the most frequent, cost nothing."""
+    if value is None or isinstance(value, str | bool):
+        return
     if isinstance(value, int):
         if abs(value) > MAX_INTEGER:
             raise ValueError(f"canonical JSON keeps whole numbers up to 2^53-1, not {value}")
-        return value
+        return
     if depth > MAX_DEPTH:
         raise ValueError(f"canonical JSON has at most {MAX_DEPTH} levels")
     if isinstance(value, Mapping):
-        return {_key(key): _plain(member, depth + 1) for key, member in value.items()}
+        for key, member in value.items():
+            if not isinstance(key, str) or not (key.isascii() and key.isprintable()):
+                raise ValueError(f"canonical JSON has keys of printable ASCII, not {key!r}")
+            if type(member) is not str:
+                _refuse(member, depth + 1)
+        return
     if isinstance(value, list | tuple):
-        return [_plain(member, depth + 1) for member in value]
+        for member in value:
+            _refuse(member, depth + 1)
+        return
     raise ValueError(f"canonical JSON has no text for a {type(value).__name__}")
-
-
-def _key(key: object) -> str:
-    if not isinstance(key, str) or not (key.isascii() and key.isprintable()):
-        raise ValueError(f"canonical JSON has keys of printable ASCII, not {key!r}")
-    return key
