@@ -1,0 +1,186 @@
+"""The evaluation: (study, later studies, policies, facts, holds, at) to a decision, as policy.md defines it.
+
+Pure, and monotone where it must be: for fixed facts and effective policies what has expired stays expired; a hold or a
+rule more never ends anything earlier; an unknown never destroys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+
+from retention.policy.case import Case
+from retention.policy.decision import Decision, MaximumAlert, Reason, RuleResult
+from retention.policy.enacted import PolicySet
+from retention.policy.facts import Facts
+from retention.policy.missing import missing_of
+from retention.policy.period import FOREVER, plus_days
+from retention.policy.rules import CompiledRule
+from retention.policy.subject import Fact, Hold, Study
+from retention.policy.words import FinalAction, State
+from retention.policy.worlds import Outcomes, latest_of, possible_outcomes
+
+
+def evaluate(
+    study: Study,
+    later_studies: Sequence[Study],
+    policies: PolicySet,
+    facts: Facts | Iterable[Fact],
+    holds: Iterable[Hold],
+    at: date,
+) -> Decision:
+    """Return what `policies` and `holds` say of `study` on the day `at` (in the institution's time zone).
+
+    `later_studies` are other studies of the same patient; which of them are later and in scope is judged here, and
+    earlier ones among them only help to bound an unknown birth date. `facts` are the patient's standing facts. `holds`
+    are those that cover the study. `at` changes nothing but which versions count and whether the latest possible
+    outcome has passed: facts dated after it are known, and count.
+    """
+    known = facts if isinstance(facts, Facts) else Facts(facts)
+    holding = tuple(holds)
+    decision = _decide(Case(study, later_studies, known), policies, holding, at)
+    foreign = [other for other in later_studies if other.institution != study.institution]
+    if not foreign and not known.are_linked:
+        return decision
+    # What a link to another institution's identity carries never shortens: without it nothing may last longer.
+    own = [other for other in later_studies if other.institution == study.institution]
+    without = _decide(Case(study, own, known.own()), policies, holding, at)
+    return _lasting_longer(decision, without)
+
+
+def _lasting_longer(decision: Decision, without: Decision) -> Decision:
+    chosen = without if without.lasts_until > decision.lasts_until else decision
+    days = [day for day in (decision.next_change_on, without.next_change_on) if day is not None]
+    return replace(chosen, next_change_on=min(days, default=None))
+
+
+_DECIDED = (State.DETERMINED, State.PERMANENT)
+
+
+def _decide(case: Case, policies: PolicySet, holds: tuple[Hold, ...], at: date) -> Decision:
+    results: list[RuleResult] = []
+    matching: list[RuleResult] = []
+    is_certain = True
+    for rule in policies.rules_for(case.study.ingested_on, at):
+        applies = rule.match.ask(case)
+        if applies is False:
+            results.append(RuleResult(rule, applies, None))
+            continue
+        ends = rule.ends(case)
+        is_certain = is_certain and applies is True
+        is_clear = applies is True and ends.earliest_on == ends.latest_on
+        result = RuleResult(rule, applies, ends, () if is_clear else missing_of(rule, case, applies, ends))
+        results.append(result)
+        matching.append(result)
+    outcome = latest_of(matching) if is_certain else possible_outcomes(case, matching)
+    suspended_by = _open_suspensions(case, matching)
+    state, reason = _state(case, outcome, holds, suspended_by, at)
+    if reason is Reason.NO_RULE and not results:
+        reason = Reason.NO_POLICY
+    is_over = state in _DECIDED
+    alerts, next_alert_on = _maxima(matching, at)
+    is_open = outcome.earliest_on != outcome.latest_on
+    days = [policies.next_change_on(at), next_alert_on]
+    if is_open and at <= outcome.latest_on < FOREVER:
+        days.append(plus_days(outcome.latest_on, 1))
+    return Decision(
+        at=at,
+        state=state,
+        reason=reason,
+        keep_until=outcome.latest_on if state is State.DETERMINED else None,
+        latest_on=None if outcome.latest_on == FOREVER else outcome.latest_on,
+        winner_result=_result_of(outcome.latest_rule, matching) if is_over else None,
+        rules=tuple(results),
+        final_action=_final_action(matching),
+        missing=_missing(matching, outcome) if state is State.UNDETERMINED else (),
+        holds=holds,
+        suspended_by=suspended_by,
+        alerts=alerts,
+        next_change_on=min((day for day in days if day is not None), default=None),
+    )
+
+
+def _state(
+    case: Case, outcome: Outcomes, holds: tuple[Hold, ...], suspended_by: tuple[Fact, ...], at: date
+) -> tuple[State, Reason]:
+    """Return the first state that applies (policy.md, States)."""
+    if holds:
+        return State.HELD, Reason.HOLD
+    if _is_seen_after_death(case):
+        return State.CONFLICT, Reason.VISIT_AFTER_DEATH
+    if suspended_by:
+        return State.SUSPENDED, Reason.SUSPENDED
+    return _state_by_rules(outcome, at)
+
+
+def _state_by_rules(outcome: Outcomes, at: date) -> tuple[State, Reason]:
+    if outcome.earliest_on == FOREVER:
+        return State.PERMANENT, Reason.NO_RULE if outcome.latest_rule is None else Reason.KEEP_FOREVER
+    if outcome.earliest_on == outcome.latest_on:
+        return State.DETERMINED, Reason.RULES
+    if outcome.latest_on < at:
+        return State.DETERMINED, Reason.LATEST_POSSIBLE
+    return State.UNDETERMINED, Reason.MISSING
+
+
+def _is_seen_after_death(case: Case) -> bool:
+    """Whether a visit or a study is dated after the patient's death (One rule 6)."""
+    death = case.facts.latest("death")
+    if death is None or death.on is None:
+        return False
+    visit = case.facts.latest("last_visit")
+    seen_on = [case.study_min, None if visit is None else visit.on]
+    seen_on += [other.study_on for other in case.others]
+    return any(on is not None and on > death.on for on in seen_on)
+
+
+def _open_suspensions(case: Case, matching: Sequence[RuleResult]) -> tuple[Fact, ...]:
+    found: list[Fact] = []
+    for result in matching:
+        open_fact = result.rule.policy.suspensions(case).open
+        if open_fact is not None and open_fact not in found:
+            found.append(open_fact)
+    return tuple(found)
+
+
+def _final_action(matching: Sequence[RuleResult]) -> FinalAction:
+    """Destroy only if every policy that matches, or may, says so; review if none says keep."""
+    actions = {result.rule.policy.document.final_action for result in matching}
+    if not actions or FinalAction.KEEP in actions:
+        return FinalAction.KEEP
+    return FinalAction.REVIEW if FinalAction.REVIEW in actions else FinalAction.DESTROY
+
+
+def _maxima(matching: Sequence[RuleResult], at: date) -> tuple[tuple[MaximumAlert, ...], date | None]:
+    """Return the maxima reached, and the day the next one will be (One rule 9)."""
+    reached: list[MaximumAlert] = []
+    coming: date | None = None
+    for rule, applies, ends, _ in matching:
+        maximum = rule.document.maximum
+        if maximum is None or ends is None or applies is not True or not ends.moment.is_known:
+            continue
+        on = maximum.after(ends.moment.latest_on)
+        if on <= at:
+            reached.append(MaximumAlert(rule.key, on))
+        elif coming is None or on < coming:
+            coming = on
+    return tuple(reached), coming
+
+
+def _result_of(rule: CompiledRule | None, matching: Sequence[RuleResult]) -> RuleResult | None:
+    return next((result for result in matching if result.rule is rule), None)
+
+
+def _missing(matching: Sequence[RuleResult], outcome: Outcomes) -> tuple[str, ...]:
+    """Return what is unknown and could change the outcome."""
+    return tuple(
+        sorted(
+            {
+                name
+                for result in matching
+                if result.ends is not None and result.ends.latest_on > outcome.earliest_on
+                for name in result.missing
+            }
+        )
+    )
