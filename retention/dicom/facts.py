@@ -5,8 +5,6 @@ A value that cannot be what it should be is a missing fact, never a guess, and n
 
 from __future__ import annotations
 
-import re
-
 from retention.dicom.tags import (
     ACCESSION_NUMBER,
     BIRTH_DATE,
@@ -41,21 +39,17 @@ IDENTITY = {
 }
 _DEFAULT_REPERTOIRE = CharacterSet()
 
-_DIGEST = re.compile(r"[0-9a-f]{32,64}\Z")
 
 Values = dict[int, bytes]
 
 
 def uid_of(values: Values, tag: int) -> str | None:
-    """Return the first UID of a value without its padding (PS3.5 §9.1), None if there is none that can be kept.
-
-    Some de-identified data have digests where UIDs should be: they name things just as well, and are kept.
-    """
+    """Return the first UID of a value without its padding (PS3.5 §9.1), None if there is none that can be kept."""
     value = values.get(tag)
     if value is None:
         return None
     uid = value.partition(b"\\")[0].strip(b"\0 \t\r\n").decode("latin-1")
-    return uid if is_uid(uid) or _DIGEST.match(uid) else None
+    return uid if is_uid(uid) else None
 
 
 def identity_of(values: Values) -> InstanceIdentity | None:

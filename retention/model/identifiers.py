@@ -18,7 +18,7 @@ VolumeId = NewType("VolumeId", str)
 
 ID_BYTES = 16
 _HEX_ID = re.compile(r"[0-9a-f]{32}\Z")
-_UID = re.compile(r"[0-9.]{1,64}\Z")
+_UID = re.compile(r"(?:[0-9.]{1,64}|[0-9a-f]{32,64})\Z")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 
@@ -34,7 +34,7 @@ def is_id(text: str) -> bool:
 
 def is_uid(text: str) -> bool:
     """Whether `text` can be kept as a DICOM UID: 1 to 64 digits and dots (PS3.5 §9, read leniently: old devices
-    write leading zeros)."""
+    write leading zeros), or 32 to 64 lowercase hexadecimal digits, which anonymisers write in their place."""
     return _UID.match(text) is not None
 
 
