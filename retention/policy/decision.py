@@ -6,14 +6,12 @@ in the state DETERMINED, so nobody can mistake a bound or a guess for the end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from retention.policy.case import Truth
 from retention.policy.period import FOREVER
-from retention.policy.rules import CompiledRule, Ends
+from retention.policy.rules import RuleResult
 from retention.policy.subject import Fact, Hold
 from retention.policy.words import FinalAction, State
 
@@ -32,23 +30,6 @@ class Reason(StrEnum):
     LATEST_POSSIBLE = "latest_possible"  # something is unknown, and even the latest outcome has passed
 
 
-class RuleResult(NamedTuple):
-    """One rule considered. `ends` is None where it surely does not apply; `missing` is what nobody knows of it."""
-
-    rule: CompiledRule
-    applies: Truth
-    ends: Ends | None
-    missing: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return self.rule.key
-
-    @property
-    def version(self) -> int:
-        return self.rule.policy.document.version
-
-
 class MaximumAlert(NamedTuple):
     """A maximum that has been reached; it never deletes (One rule 9)."""
 
@@ -56,8 +37,7 @@ class MaximumAlert(NamedTuple):
     reached_on: date
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The outcome at `at`. Days are inclusive; None means that there is none.
 
     `latest_on` is the last day the rules alone could name, None without end; it bounds UNDETERMINED. `missing` names

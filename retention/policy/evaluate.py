@@ -7,16 +7,15 @@ rule more never ends anything earlier; an unknown never destroys.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date
 
 from retention.policy.case import Case
-from retention.policy.decision import Decision, MaximumAlert, Reason, RuleResult
+from retention.policy.decision import Decision, MaximumAlert, Reason
 from retention.policy.enacted import PolicySet
 from retention.policy.facts import Facts
 from retention.policy.missing import missing_of
 from retention.policy.period import FOREVER, plus_days
-from retention.policy.rules import CompiledRule
+from retention.policy.rules import CompiledRule, RuleResult
 from retention.policy.subject import Fact, Hold, Study
 from retention.policy.words import FinalAction, State
 from retention.policy.worlds import Outcomes, latest_of, possible_outcomes
@@ -40,8 +39,7 @@ def evaluate(
     known = facts if isinstance(facts, Facts) else Facts(facts)
     holding = tuple(holds)
     decision = _decide(Case(study, later_studies, known), policies, holding, at)
-    foreign = [other for other in later_studies if other.institution != study.institution]
-    if not foreign and not known.are_linked:
+    if not known.are_linked and not any(other.institution != study.institution for other in later_studies):
         return decision
     # What a link to another institution's identity carries never shortens: without it nothing may last longer.
     own = [other for other in later_studies if other.institution == study.institution]
@@ -52,7 +50,7 @@ def evaluate(
 def _lasting_longer(decision: Decision, without: Decision) -> Decision:
     chosen = without if without.lasts_until > decision.lasts_until else decision
     days = [day for day in (decision.next_change_on, without.next_change_on) if day is not None]
-    return replace(chosen, next_change_on=min(days, default=None))
+    return chosen._replace(next_change_on=min(days, default=None))
 
 
 _DECIDED = (State.DETERMINED, State.PERMANENT)
@@ -65,7 +63,7 @@ def _decide(case: Case, policies: PolicySet, holds: tuple[Hold, ...], at: date) 
     for rule in policies.rules_for(case.study.ingested_on, at):
         applies = rule.match.ask(case)
         if applies is False:
-            results.append(RuleResult(rule, applies, None))
+            results.append(rule.rejected)
             continue
         ends = rule.ends(case)
         is_certain = is_certain and applies is True
@@ -146,7 +144,7 @@ def _open_suspensions(case: Case, matching: Sequence[RuleResult]) -> tuple[Fact,
 
 def _final_action(matching: Sequence[RuleResult]) -> FinalAction:
     """Destroy only if every policy that matches, or may, says so; review if none says keep."""
-    actions = {result.rule.policy.document.final_action for result in matching}
+    actions = [result.rule.policy.final_action for result in matching]
     if not actions or FinalAction.KEEP in actions:
         return FinalAction.KEEP
     return FinalAction.REVIEW if FinalAction.REVIEW in actions else FinalAction.DESTROY
@@ -169,7 +167,10 @@ def _maxima(matching: Sequence[RuleResult], at: date) -> tuple[tuple[MaximumAler
 
 
 def _result_of(rule: CompiledRule | None, matching: Sequence[RuleResult]) -> RuleResult | None:
-    return next((result for result in matching if result.rule is rule), None)
+    for result in matching:
+        if result.rule is rule:
+            return result
+    return None
 
 
 def _missing(matching: Sequence[RuleResult], outcome: Outcomes) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from fnmatch import translate
 
 from retention.policy.case import Case, Moment, Question, Truth
 from retention.policy.documents import AgeRange, DayRange, Match
-from retention.policy.period import Period, age_reached_by
+from retention.policy.period import Period
 from retention.policy.subject import Words, fold
 
 Ask = Callable[[Case], Truth]
@@ -79,7 +79,7 @@ def _parts(match: Match, compiled: Compiled, when: WhenTriggered | None, trigger
     if match.study_date is not None:
         yield from _study_date(match.study_date, compiled)
     if match.age_at_study is not None:
-        yield from _ages(match.age_at_study, compiled, "study", _study_moment)
+        yield from _ages(match.age_at_study, compiled, "study", None)
     if match.age_at_trigger is not None and when is not None:
         yield from _ages(match.age_at_trigger, compiled, trigger, when)
 
@@ -208,11 +208,7 @@ def _since(day: date) -> Ask:
     return ask
 
 
-def _study_moment(case: Case) -> Moment:
-    return Moment(case.study_min, case.study_max)
-
-
-def _ages(ages: AgeRange, compiled: Compiled, of: str, when: WhenTriggered) -> Iterator[Ask]:
+def _ages(ages: AgeRange, compiled: Compiled, of: str, when: WhenTriggered | None) -> Iterator[Ask]:
     for years, is_from in ((ages.from_, True), (ages.below, False)):
         if years is None:
             continue
@@ -221,20 +217,16 @@ def _ages(ages: AgeRange, compiled: Compiled, of: str, when: WhenTriggered) -> I
         yield reached if is_from else _not(reached)
 
 
-def _reached(years: int, when: WhenTriggered) -> Ask:
+def _reached(years: int, when: WhenTriggered | None) -> Ask:
+    """Return whether an age was reached by the day of a rule's trigger, or of the study where that is None."""
     age = Period.years(years)
 
     def ask(case: Case) -> Truth:
         if years == 0:
             return True
-        moment = when(case)
-        if age.after(case.birth_max) <= moment.earliest_on:
+        earliest_on, latest_on = (case.study_min, case.study_max) if when is None else when(case)[:2]
+        if age.after(case.birth_max) <= earliest_on:
             return True
-        return False if age.after(case.birth_min) > moment.latest_on else None
+        return False if age.after(case.birth_min) > latest_on else None
 
     return ask
-
-
-def last_birth_reaching(moment: Moment, years: int) -> date | None:
-    """Return the last birth date that reaches the age by a known moment, None for an unknown one."""
-    return age_reached_by(moment.earliest_on, years) if moment.is_known else None

@@ -60,8 +60,25 @@ class Ends(NamedTuple):
         return self.earliest_on == self.latest_on
 
 
+class RuleResult(NamedTuple):
+    """One rule considered. `ends` is None where it surely does not apply; `missing` is what nobody knows of it."""
+
+    rule: CompiledRule
+    applies: Truth
+    ends: Ends | None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.rule.key
+
+    @property
+    def version(self) -> int:
+        return self.rule.policy.document.version
+
+
 class CompiledRule:
-    """A rule of one version of a policy."""
+    """A rule of one version of a policy. `rejected` is its result wherever it surely does not apply."""
 
     __slots__ = (
         "document",
@@ -73,6 +90,7 @@ class CompiledRule:
         "match",
         "moment",
         "policy",
+        "rejected",
     )
 
     def __init__(self, policy: CompiledPolicy, rule: Rule) -> None:
@@ -84,6 +102,7 @@ class CompiledRule:
         self.match = compile_match(rule.match, self.moment, rule.trigger)
         self.keep = None if rule.keep == "forever" else rule.keep
         self.floor = None if rule.floor is None else Period.years(rule.floor.until_age)
+        self.rejected = RuleResult(self, applies=False, ends=None)
         self.followed = None if rule.unless_followed_by is None else _Followed(self, rule.unless_followed_by)
 
     def ends(self, case: Case) -> Ends:
@@ -102,7 +121,8 @@ class CompiledRule:
             floor_on = self.floor.after(case.birth_max)
             if floor_on > latest:
                 latest, basis = floor_on, Basis.FLOOR
-            earliest = max(earliest, self.floor.after(case.birth_min))
+            floor_min = floor_on if case.birth is not None else self.floor.after(case.birth_min)
+            earliest = max(earliest, floor_min)
         effect, death_on = DeathEffect.NONE, None
         if self.document.on_death is not None and "death" in case.facts.kinds:
             effect, death_on, later = _death(self.document.on_death, case, moment, (earliest, latest))
@@ -124,11 +144,12 @@ class CompiledRule:
 class CompiledPolicy:
     """One version of a policy, ready to be evaluated."""
 
-    __slots__ = ("digest", "document", "rules", "suspends")
+    __slots__ = ("digest", "document", "final_action", "rules", "suspends")
 
     def __init__(self, document: RetentionPolicy) -> None:
         self.document = document
         self.digest = document.digest()
+        self.final_action = document.final_action
         self.suspends = frozenset(kind for rule in document.rules for kind in rule.suspend_on or ())
         self.rules = tuple(CompiledRule(self, rule) for rule in document.rules)
 

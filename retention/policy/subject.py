@@ -7,7 +7,7 @@ destroys. Texts are compared without case; codes keep theirs in upper case.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Self
 
@@ -77,7 +77,7 @@ class Fact:
     """A dated statement about a patient: an event on `from_on`, or a period to `to_on` (open while that is None).
 
     `institution` (and its `entity`) is given when a link to another institution's identity carries it here; such a
-    fact never shortens (policy.md, Facts).
+    fact never shortens (policy.md, Facts). `on` is the day it counts from: the last one known of it.
     """
 
     kind: str
@@ -87,11 +87,10 @@ class Fact:
     source: str = ""
     institution: str | None = None
     entity: str | None = None
+    on: date | None = field(init=False)
 
-    @property
-    def on(self) -> date | None:
-        """Return the day it counts from: the last one known of it."""
-        return self.to_on or self.from_on
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "on", self.to_on or self.from_on)
 
 
 @dataclass(frozen=True, slots=True)

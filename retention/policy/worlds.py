@@ -13,11 +13,9 @@ from datetime import date
 from itertools import product
 from typing import NamedTuple
 
-from retention.policy.case import Case, Question
-from retention.policy.decision import RuleResult
-from retention.policy.matching import Ask
+from retention.policy.case import Case
 from retention.policy.period import FOREVER, UNKNOWN_PAST, Period, age_reached_by, plus_days
-from retention.policy.rules import CompiledRule
+from retention.policy.rules import CompiledRule, RuleResult
 
 CASES = 2_048
 _AFTER_ALL_NAMES = "~"
@@ -88,26 +86,31 @@ def _independent(results: Sequence[RuleResult]) -> Outcomes:
 
 def _cases(case: Case, rules: Sequence[CompiledRule]) -> list[Case] | None:
     """Return narrow cases that together are all the case can be, or None if they are too many."""
-    atoms: dict[Question, Ask] = {}
-    for rule in rules:
-        atoms.update(rule.match.atoms)
+    atoms = {
+        question: ask for rule in rules for question, ask in rule.match.atoms.items() if ask(case) is None
+    }
     births = _pieces((case.birth_min, case.birth_max), _birth_cuts(case, rules))
     studies = _pieces((case.study_min, case.study_max), _study_cuts(case, rules))
     found: list[Case] = []
     for birth, study in product(births, studies):
         narrow = case.narrowed(birth, study, {})
-        open_questions = [question for question, ask in atoms.items() if ask(narrow) is None]
-        if len(found) + (1 << len(open_questions)) > CASES:
+        questions = [question for question, ask in atoms.items() if ask(narrow) is None]
+        if len(found) + (1 << len(questions)) > CASES:
             return None
-        found += [
-            case.narrowed(birth, study, dict(zip(open_questions, answers, strict=True)))
-            for answers in product((True, False), repeat=len(open_questions))
-        ]
+        if questions:
+            found += [
+                case.narrowed(birth, study, dict(zip(questions, answers, strict=True)))
+                for answers in product((True, False), repeat=len(questions))
+            ]
+        else:
+            found.append(narrow)
     return found
 
 
 def _birth_cuts(case: Case, rules: Sequence[CompiledRule]) -> Iterator[date]:
     """Yield the first birth dates that are too late for an age some match asks for."""
+    if case.birth_min == case.birth_max:
+        return
     for rule in rules:
         for of, years in rule.match.ages:
             on = (case.study_min, case.study_max) if of == "study" else rule.moment(case)[:2]
@@ -128,6 +131,8 @@ def _study_cuts(case: Case, rules: Sequence[CompiledRule]) -> Iterator[date]:
 def _pieces(whole: Range, cuts: Iterable[date]) -> list[Range]:
     """Cut a range before each of the days."""
     first, last = whole
+    if first == last:
+        return [whole]
     pieces: list[Range] = []
     for cut in sorted({cut for cut in cuts if first < cut <= last}):
         pieces.append((first, plus_days(cut, -1)))
