@@ -158,7 +158,11 @@ def _check(envelope: Envelope) -> None:
         raise ValueError("an entry names an institution by its identifier")
     for kind, identifier in envelope.objects.items():
         # What was read from JSON may be anything, whatever its declared type.
-        if not isinstance(identifier, str) or not _OBJECT_KIND.match(kind) or not _OBJECT_ID.match(identifier):
+        if (
+            not isinstance(identifier, str)
+            or not _OBJECT_KIND.match(kind)
+            or not _OBJECT_ID.match(identifier)
+        ):
             raise ValueError(f"an object ({kind!r}) is named by an identifier or keyed digest in hexadecimal")
     reference = envelope.payload
     if reference is not None and reference.key_id is not None and not is_id(reference.key_id):

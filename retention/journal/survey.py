@@ -5,9 +5,10 @@ Reading is where "the longest valid prefix wins" is decided. It never writes.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 from retention.journal.envelope import LINK_BYTES
@@ -59,7 +60,28 @@ def read_segment(replicas: ReplicaSet, first: int, offsets: Cursor) -> Outcome[P
 
     Raises VolumeUnavailableError when none answers.
     """
-    return require_one(replicas.each(lambda replica: read_pair(replica, first, offsets)))
+    return _begin_reading(replicas, first, offsets)()
+
+
+def _begin_reading(replicas: ReplicaSet, first: int, offsets: Cursor) -> Callable[[], Outcome[Pair]]:
+    read = replicas.begin(lambda replica: read_pair(replica, first, offsets))
+    return lambda: _shared(require_one(read()))
+
+
+def _shared(read: Outcome[Pair]) -> Outcome[Pair]:
+    """Let replicas with equal files share one copy in memory."""
+    contents: list[bytes] = []
+
+    def share(content: bytes) -> bytes:
+        for known in contents:
+            if known == content:
+                return known
+        contents.append(content)
+        return content
+
+    for name, pair in read.done.items():
+        read.done[name] = Pair(share(pair.envelopes), share(pair.payloads))
+    return read
 
 
 def list_starts(replicas: ReplicaSet) -> dict[int, list[str]]:
@@ -75,16 +97,22 @@ def list_starts(replicas: ReplicaSet) -> dict[int, list[str]]:
     return starts
 
 
-def walk(replicas: ReplicaSet, starts: Container[int]) -> Iterator[SegmentState]:
+def walk(replicas: ReplicaSet, starts: Collection[int]) -> Iterator[SegmentState]:
     """Go through the journal from its first entry to its last that counts.
 
-    `starts` is what `list_starts` gave. Raises JournalBrokenError for a contradiction between replicas.
+    `starts` is what `list_starts` gave. While one segment is looked at, the next is read. Raises JournalBrokenError for
+    a contradiction between replicas.
     """
     cursor = Cursor()
+    followers = dict(pairwise(sorted(starts)))
+    reading: dict[int, Callable[[], Outcome[Pair]]] = {}
     while cursor.seq in starts:
-        read = read_segment(replicas, cursor.seq, cursor)
-        merged = merge(read.done, cursor)
-        yield SegmentState(cursor, read.done, read.failed, merged)
+        read = reading.pop(cursor.seq, None) or _begin_reading(replicas, cursor.seq, Cursor())
+        found = read()
+        following = followers.get(cursor.seq)
+        reading = {} if following is None else {following: _begin_reading(replicas, following, Cursor())}
+        merged = merge(found.done, cursor)
+        yield SegmentState(cursor, found.done, found.failed, merged)
         if merged.end.seq == cursor.seq:
             return
         cursor = merged.end.at_segment_start()

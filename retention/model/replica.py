@@ -8,9 +8,9 @@ one place (`Replica`) and how they write to all of them (`ReplicaSet`). The inva
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -118,22 +118,16 @@ class ReplicaSet:
 
     def each(self, call: Callable[[Replica], _T], only: Collection[str] | None = None) -> Outcome[_T]:
         """Call every replica (or those named in `only`) and wait for all of them."""
+        return self.begin(call, only)()
+
+    def begin(
+        self, call: Callable[[Replica], _T], only: Collection[str] | None = None
+    ) -> Callable[[], Outcome[_T]]:
+        """Start what `each` does; return what waits for it and gives its outcome."""
         chosen = [replica for replica in self.replicas if only is None or replica.name in only]
-        outcome: Outcome[_T] = Outcome()
         pool = self._threads()
-        futures = [pool.submit(call, replica) for replica in chosen]
-        bugs: list[BaseException] = []
-        for replica, future in zip(chosen, futures, strict=True):
-            error = future.exception()
-            if error is None:
-                outcome.done[replica.name] = future.result()
-            elif isinstance(error, RetentionError):
-                outcome.failed[replica.name] = error
-            else:
-                bugs.append(error)
-        if bugs:
-            raise bugs[0]
-        return outcome
+        futures = {replica.name: pool.submit(call, replica) for replica in chosen}
+        return lambda: _outcome(futures)
 
     def append(self, parts: Sequence[Part], only: Collection[str] | None = None) -> Outcome[None]:
         """Add all parts, in order, to every replica (or those named in `only`); at least `minimum` must take them.
@@ -179,6 +173,23 @@ class ReplicaSet:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(max(1, len(self.replicas)), thread_name_prefix="replica")
             return self._pool
+
+
+def _outcome(futures: Mapping[str, Future[_T]]) -> Outcome[_T]:
+    """Wait for all calls; what is no RetentionError is a bug, and raised when all have ended."""
+    outcome: Outcome[_T] = Outcome()
+    bugs: list[BaseException] = []
+    for name, future in futures.items():
+        error = future.exception()
+        if error is None:
+            outcome.done[name] = future.result()
+        elif isinstance(error, RetentionError):
+            outcome.failed[name] = error
+        else:
+            bugs.append(error)
+    if bugs:
+        raise bugs[0]
+    return outcome
 
 
 def _append_parts(replica: Replica, parts: Sequence[Part]) -> None:
