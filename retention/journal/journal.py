@@ -101,8 +101,9 @@ class Journal:
     def refresh(self) -> int:
         """Notice what others appended since; return how many entries that is. Raises as `open` does."""
         before = self._position
-        self._position = follow(self._replicas, before) or replay(self._replicas, before)
         self._in_step = None
+        if before.size or list_starts(self._replicas):
+            self._position = follow(self._replicas, before) or replay(self._replicas, before)
         return self.size - before.size
 
     def append(self, entries: Sequence[NewEntry]) -> list[Envelope]:

@@ -142,6 +142,24 @@ def test_appending_after_somebody_else_is_noticed_and_refreshing_helps(three, jo
     other.close()
 
 
+def test_refreshing_a_new_journal_finds_its_first_entries(three, journal):
+    assert journal.refresh() == 0
+    other = Journal.create(three)
+    other.append([entry(0)])
+    assert journal.refresh() == 1
+    assert numbers(journal) == [0]
+    other.close()
+
+
+def test_a_first_append_cut_short_leaves_an_empty_journal(three, journal):
+    three[0].files["journal/000000000000.payloads"] = b"half a frame"
+    again = Journal.open(three)
+    assert again.size == 0
+    again.append([entry(0)])
+    assert again.verify().problems == []
+    again.close()
+
+
 def test_refreshing_follows_others_into_new_segments(three, journal):
     journal.append([entry(0)])
     other = small_segments(Journal.open(three))
