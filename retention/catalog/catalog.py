@@ -84,13 +84,14 @@ class Catalog:
         """
         database = Database(url, root, busy_timeout_s=busy_timeout_s)
         database.require()
-        schema.require_newest(database)
+        with database.closed_on_failure():
+            schema.require_newest(database)
         return cls(database)
 
     @classmethod
     def begin(cls, database: Database, archive_id: ArchiveId) -> Catalog:
         """Make the tables in an empty database. Raises WriteOnceError if it has them."""
-        with database.write() as connection:
+        with database.closed_on_failure(), database.write() as connection:
             schema.install_schema(connection)
             state.put_state(connection, state.ARCHIVE_ID, archive_id)
         return cls(database)

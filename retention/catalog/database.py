@@ -114,7 +114,17 @@ class Database:
             raise CatalogMissingError(f"the catalog {self.file} is missing", hint=REBUILD)
 
     def close(self) -> None:
+        """Let go of all connections; the next use makes new ones."""
         self.engine.dispose()
+
+    @contextmanager
+    def closed_on_failure(self) -> Iterator[None]:
+        """Let go of all connections if what is done first with a database fails."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

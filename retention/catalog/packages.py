@@ -20,6 +20,8 @@ from retention.model.errors import NotFoundError
 from retention.model.identifiers import InstitutionId, KeyId, PackageId
 from retention.model.layout import Protection
 
+KEYS = 500
+
 _SUPERSEDED = PACKAGE.alias("superseded")
 _PACKAGES = (
     select(
@@ -75,10 +77,19 @@ def list_packages(
 
 def package_row(connection: Connection, package_id: PackageId) -> int:
     """Return the row of a package. Raises NotFoundError."""
-    row = connection.execute(select(PACKAGE.c.id).where(PACKAGE.c.package_id == package_id)).scalar()
-    if row is None:
-        raise NotFoundError(f"no package {package_id} is known", package=package_id)
-    return int(row)
+    return package_rows(connection, [package_id])[package_id]
+
+
+def package_rows(connection: Connection, package_ids: Sequence[PackageId]) -> dict[PackageId, int]:
+    """Return the rows of packages. Raises NotFoundError if one is not known."""
+    rows: dict[PackageId, int] = {}
+    for start in range(0, len(package_ids), KEYS):
+        some = PACKAGE.c.package_id.in_(package_ids[start : start + KEYS])
+        rows.update(connection.execute(select(PACKAGE.c.package_id, PACKAGE.c.id).where(some)).all())
+    for package_id in package_ids:
+        if package_id not in rows:
+            raise NotFoundError(f"no package {package_id} is known", package=package_id)
+    return rows
 
 
 def set_lost(connection: Connection, package_row: int, *, lost: bool) -> None:

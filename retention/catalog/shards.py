@@ -6,7 +6,7 @@ among the shards that lie somewhere (its own beginning where none was ever noted
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
@@ -18,22 +18,25 @@ from retention.catalog.places import PlaceRows
 from retention.catalog.records import FlawedShard, ShardRecord, ShardState
 from retention.catalog.tables import PACKAGE, SHARD, VOLUME
 from retention.model.errors import NotFoundError
-from retention.model.identifiers import PackageId
 from retention.model.layout import Protection
 
+_STATES = {state.value: state for state in ShardState}
+_SHARD = (
+    SHARD.c.number,
+    SHARD.c.generation,
+    VOLUME.c.name,
+    SHARD.c.size_bytes,
+    SHARD.c.state,
+    SHARD.c.verified_at,
+)
 _SHARDS = (
-    select(SHARD, VOLUME.c.name.label("volume"))
+    select(SHARD.c.package_row, *_SHARD)
     .outerjoin(VOLUME, VOLUME.c.id == SHARD.c.volume_row)
     .order_by(SHARD.c.package_row, SHARD.c.number)
 )
 _FLAWED = (
     select(
-        SHARD,
-        VOLUME.c.name.label("volume"),
-        PACKAGE.c.package_id,
-        PACKAGE.c.tier,
-        PACKAGE.c.data,
-        PACKAGE.c.parity,
+        SHARD.c.package_row, *_SHARD, PACKAGE.c.package_id, PACKAGE.c.tier, PACKAGE.c.data, PACKAGE.c.parity
     )
     .join(PACKAGE, PACKAGE.c.id == SHARD.c.package_row)
     .outerjoin(VOLUME, VOLUME.c.id == SHARD.c.volume_row)
@@ -49,6 +52,12 @@ _SET = (
         state=bindparam("state"),
         verified_at=func.coalesce(bindparam("verified_at", type_=Instant()), SHARD.c.verified_at),
     )
+)
+_VERIFIED = (
+    update(SHARD)
+    .where(SHARD.c.package_row == bindparam("the_package"), SHARD.c.number == bindparam("the_number"))
+    .where(SHARD.c.volume_row.is_not(None))
+    .values(state=ShardState.SOUND.value, verified_at=bindparam("at", type_=Instant()))
 )
 _OLDEST_READING = (
     select(func.min(func.coalesce(SHARD.c.verified_at, PACKAGE.c.created_at)))
@@ -67,8 +76,9 @@ def read_shards(connection: Connection, package_rows: Sequence[int]) -> dict[int
     """Return the shards of packages, by package, in order of number."""
     shards: dict[int, list[ShardRecord]] = {row: [] for row in package_rows}
     if shards:
-        for shard in connection.execute(_SHARDS.where(SHARD.c.package_row.in_(package_rows))):
-            shards[shard.package_row].append(_shard(shard))
+        wanted = _SHARDS.where(SHARD.c.package_row.in_(package_rows))
+        for package_row, *shard in connection.execute(wanted).all():
+            shards[package_row].append(_shard(*shard))
     return shards
 
 
@@ -99,11 +109,14 @@ def set_shards(
     connection.execute(_REFRESH, {"the_id": package_row})
 
 
-def record_verified(connection: Connection, package_row: int, numbers: Sequence[int], at: datetime) -> None:
-    """Note that these shards were read back whole at an instant, whatever was believed of them."""
-    read = SHARD.c.package_row == package_row, SHARD.c.number.in_(numbers), SHARD.c.volume_row.is_not(None)
-    connection.execute(update(SHARD).where(*read).values(state=ShardState.SOUND.value, verified_at=at))
-    connection.execute(_REFRESH, {"the_id": package_row})
+def record_verified(connection: Connection, verified: Mapping[int, Sequence[int]], at: datetime) -> None:
+    """Note that these shards (package row: numbers) were read back whole, whatever was believed of them."""
+    read = [
+        {"the_package": row, "the_number": n, "at": at} for row, numbers in verified.items() for n in numbers
+    ]
+    if read:
+        connection.execute(_VERIFIED, read)
+        connection.execute(_REFRESH, [{"the_id": row} for row in verified])
 
 
 def mark_missing(connection: Connection, volume_row: int) -> int:
@@ -113,15 +126,16 @@ def mark_missing(connection: Connection, volume_row: int) -> int:
 
 
 def _flaw(row: AnyRow) -> FlawedShard:
-    return FlawedShard(PackageId(row.package_id), row.tier, Protection(row.data, row.parity), _shard(row))
+    _, *shard, package_id, tier, data, parity = row
+    return FlawedShard(package_id, tier, Protection(data, parity), _shard(*shard))
 
 
-def _shard(row: AnyRow) -> ShardRecord:
-    return ShardRecord(
-        number=row.number,
-        volume=row.volume,
-        size_bytes=row.size_bytes,
-        generation=row.generation,
-        state=ShardState(row.state),
-        verified_at=row.verified_at,
-    )
+def _shard(
+    number: int,
+    generation: int,
+    volume: str | None,
+    size_bytes: int,
+    state: str,
+    verified_at: datetime | None,
+) -> ShardRecord:
+    return ShardRecord(number, volume, size_bytes, generation, _STATES[state], verified_at)

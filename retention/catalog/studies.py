@@ -8,6 +8,7 @@ that never hold the committer's checkpoint back, whatever the query planner beli
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -30,9 +31,12 @@ from retention.catalog.tables import INSTITUTION, PACKAGE, SERIES, SHARD, STUDY
 from retention.model.errors import NotFoundError, UsageError
 from retention.model.facts import PatientFacts, SeriesFacts, StudyFacts
 from retention.model.findings import Health
-from retention.model.identifiers import InstitutionId
+
+_Held = tuple[str, Health, datetime]
+"""What a study's summary needs of a package: tier, health, oldest reading."""
 
 _SEVERITY = list(Health)
+_STATES = {state.value: state for state in StudyState}
 _SUMMARY = select(
     STUDY.c.id,
     STUDY.c.study_uid,
@@ -179,31 +183,34 @@ def _summaries(
     """Return the summaries of these studies, in this order, without those the conditions exclude."""
     if not rows:
         return []
-    held: dict[int, list[AnyRow]] = {}
-    for package in connection.execute(_HELD.where(PACKAGE.c.study_row.in_(rows))):
-        held.setdefault(package.study_row, []).append(package)
-    found = {
-        study.id: _summary(study, held.get(study.id, []))
-        for study in connection.execute(_SUMMARY.where(STUDY.c.id.in_(rows), *conditions))
-    }
+    held: dict[int, list[_Held]] = {}
+    packages = connection.execute(_HELD.where(PACKAGE.c.study_row.in_(rows))).all()
+    for study_row, tier, parity, lost, verified_at, bad, corrupt in packages:
+        health = Health.LOST if lost else health_of(bad, corrupt, parity)
+        held.setdefault(study_row, []).append((tier, health, verified_at))
+    studies = connection.execute(_SUMMARY.where(STUDY.c.id.in_(rows), *conditions)).all()
+    found = {row: _summary(study, held.get(row, [])) for row, *study in studies}
     return [found[row] for row in rows if row in found]
 
 
-def _summary(study: AnyRow, packages: Sequence[AnyRow]) -> StudySummary:
-    health = [Health.LOST if p.lost else health_of(p.bad, p.corrupt, p.parity) for p in packages]
+def _summary(study: Sequence[Any], packages: Sequence[_Held]) -> StudySummary:
+    # By position: this runs once for every study of a list, and names would be half of its price.
+    study_uid, instances, bytes_received, state, keep_until_on, received_at, institution_id, institution = (
+        study
+    )
     return StudySummary(
-        study_uid=study.study_uid,
-        institution=study.institution,
-        institution_id=InstitutionId(study.institution_id),
-        tiers=tuple(sorted({package.tier for package in packages})),
-        instances=study.instances,
-        bytes_received=study.bytes_received,
-        state=StudyState(study.state),
-        keep_until_on=study.keep_until_on,
+        study_uid=study_uid,
+        institution=institution,
+        institution_id=institution_id,
+        tiers=tuple(sorted({tier for tier, _, _ in packages})),
+        instances=instances,
+        bytes_received=bytes_received,
+        state=_STATES[state],
+        keep_until_on=keep_until_on,
         holds=0,
-        health=max(health, key=_SEVERITY.index, default=Health.SOUND),
-        received_at=study.received_at,
-        last_verified_at=min((package.verified_at for package in packages), default=None),
+        health=max((health for _, health, _ in packages), key=_SEVERITY.index, default=Health.SOUND),
+        received_at=received_at,
+        last_verified_at=min((verified_at for _, _, verified_at in packages), default=None),
     )
 
 

@@ -61,9 +61,13 @@ class Transaction:
         """
         shards.set_shards(self._connection, self._places, self._package_row(package_id), known)
 
-    def record_verified(self, package_id: PackageId, numbers: Sequence[int], at: datetime) -> None:
-        """Note that these shards were read back whole at that instant: they are sound, whatever was believed."""
-        shards.record_verified(self._connection, self._package_row(package_id), numbers, at)
+    def record_verified(self, verified: Mapping[PackageId, Sequence[int]], at: datetime) -> None:
+        """Note that these shards (package id: numbers) were read back whole at that instant.
+
+        They are sound, whatever was believed of them. Many packages at once are much cheaper together.
+        """
+        rows = packages.package_rows(self._connection, list(verified))
+        shards.record_verified(self._connection, {rows[name]: verified[name] for name in verified}, at)
 
     def mark_missing(self, volume: str) -> int:
         """Take every sound shard of a volume for missing (its disk was replaced); return how many."""

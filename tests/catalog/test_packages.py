@@ -41,7 +41,7 @@ def ids(catalog: Catalog, **wanted) -> list[str]:
 
 def verify(catalog: Catalog, number: int, at, numbers=range(6)) -> None:
     with catalog.transaction() as tx:
-        tx.record_verified(package_id(number), list(numbers), at)
+        tx.record_verified({package_id(number): list(numbers)}, at)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_an_audit_meets_every_package_once_although_it_changes_their_order(aged:
     for held in aged.all_packages():
         met.append(held.package_id)
         with aged.transaction() as tx:
-            tx.record_verified(held.package_id, [shard.number for shard in held.shards], AT + DAY)
+            tx.record_verified({held.package_id: [shard.number for shard in held.shards]}, AT + DAY)
         keep(aged, package(100 + len(met), created_at=AT + DAY))
     assert met == [package_id(number) for number in range(7, -1, -1)]
     assert ids(aged)[:8] == [package_id(number) for number in range(8)]
@@ -203,7 +203,7 @@ NOWHERE = package_id(99)
 @pytest.mark.parametrize(
     "step",
     [
-        lambda tx: tx.record_verified(NOWHERE, [0], AT),
+        lambda tx: tx.record_verified({package_id(1): [0], NOWHERE: [0]}, AT),
         lambda tx: tx.set_shards(NOWHERE, shards(HOT)),
         lambda tx: tx.set_shards(package_id(1), [ShardRecord(17, "hot-a", 1)]),
         lambda tx: tx.set_lost(NOWHERE),

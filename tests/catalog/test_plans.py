@@ -114,7 +114,7 @@ def recorded(catalog: Catalog) -> None:
 
 def audited(catalog: Catalog) -> None:
     with catalog.transaction() as tx:
-        tx.record_verified(package_id(2), [0, 1], AT)
+        tx.record_verified({package_id(2): [0, 1], package_id(4): [0]}, AT)
         tx.set_shards(package_id(2), [shards(COLD)[0]])
         tx.set_lost(package_id(2))
         tx.mark_missing("hot-a")
