@@ -98,9 +98,9 @@ def describe_libraries() -> tuple[list[str], list[str]]:
         if module is None:
             replaced.append(replaced_as)
             continue
-        name = module.__name__.partition(".")[0]
-        version = getattr(sys.modules[name], "__version__", "")
-        used.append(f"{name} {version}".strip())
+        top = module.__name__.partition(".")[0]
+        name = module.__name__ if module is stdlib_zstd else top
+        used.append(f"{name} {getattr(sys.modules[top], '__version__', '')}".strip())
     return used, replaced
 
 
@@ -683,8 +683,7 @@ class Keyring:
         """Take a root key."""
         self._root_key = root_key
         self._root_id = blake3_derived("retention v1 root key id", root_key)[:16].hex()
-        ours = [document for document in self._roots if self._is_signed(document, self._root_id, root_key)]
-        self.archives.update(document["archive_id"] for document in ours)
+        self.archives.update(document["archive_id"] for document in self._signed(root_key))
 
     def unlock_with_recovery_key(self, recovery_key: bytes) -> None:
         """Unwrap the root key with the recovery key, and take it. Raises GivingUpError."""
@@ -701,6 +700,8 @@ class Keyring:
             root_key = unwrap(record, "root", recovery_key)
             if root_key is not None:
                 self.unlock(root_key)
+                if any(other["n"] > document["n"] for other in self._signed(root_key)):
+                    note("this recovery key was replaced by a newer one; an older copy of the keyring still has it")
                 return
         raise GivingUpError("this recovery key is not, or no longer, the one of these volumes")
 
@@ -713,15 +714,18 @@ class Keyring:
             except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
             ids = (document.get("archive_id"), document.get("root_key_id"), recovery.get("id"))
-            if document.get("v") == 1 and all(map(_hex, ids)) and isinstance(recovery.get("wrapped"), str):
+            is_whole = isinstance(document.get("n"), int) and isinstance(recovery.get("wrapped"), str)
+            if document.get("v") == 1 and all(map(_hex, ids)) and is_whole:
                 yield document
 
-    @staticmethod
-    def _is_signed(document: dict[str, Any], root_id: str, root_key: bytes) -> bool:
-        signed = {name: value for name, value in document.items() if name != "mac"}
-        text = json.dumps(signed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        mac = blake3_keyed(blake3_derived("retention v1 root document", root_key), text.encode())[:16]
-        return bool(document["root_key_id"] == root_id and document.get("mac") == mac.hex())
+    def _signed(self, root_key: bytes) -> Iterator[dict[str, Any]]:
+        """Yield the root documents that this root key vouches for (J 4.4)."""
+        mac_key = blake3_derived("retention v1 root document", root_key)
+        for document in self._roots:
+            signed = {name: value for name, value in document.items() if name != "mac"}
+            text = json.dumps(signed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            if document.get("mac") == blake3_keyed(mac_key, text.encode())[:16].hex():
+                yield document
 
     # -- the other keys
 

@@ -45,6 +45,7 @@ class Item:
     sop: str | None = None
     role: str = "first"
     reason: str | None = None
+    sha256: bytes | None = None  # what the manifest says instead of the right one
 
 
 def ct_image(seed: int) -> Item:
@@ -198,7 +199,7 @@ class _Packer:
             sealed = self._sealer.seal_block(number, packed.packing, packed.data)
             start = self._writer.append(sealed)
             blocks.append(BlockRow(start, len(sealed), len(plain), packed.packing, packed.dictionary))
-        blake3, sha256 = digests.blake3(), digests.sha256()
+        blake3, sha256 = digests.blake3(), item.sha256 or digests.sha256()
         row = InstanceRow(
             ordinal,
             len(item.content),
@@ -215,9 +216,9 @@ class _Packer:
         return replace(row, series=0)
 
 
-def build(root: Path) -> Archive:
+def build(root: Path, keyring: KeyringFiles | None = None) -> Archive:
     """Build one study with a conflict, another one in copies, and a quarantined file."""
-    archive = Archive(root, KeyringFiles(ArchiveId(new_id()), InstitutionId(new_id())))
+    archive = Archive(root, keyring or KeyringFiles(ArchiveId(new_id()), InstitutionId(new_id())))
     for volume in archive.volumes():
         volume.mkdir(parents=True)
     archive.key_file.write_text(f"RETENTION-ROOT-KEY-1 {archive.keyring.root_key.hex()}\n")

@@ -90,14 +90,11 @@ class KeyringFiles:
         return key_id, key
 
     def forget(self, key_id: KeyId, parent_key: bytes | None = None) -> None:
-        """Leave the record of a forgotten key (§4.3); with a wrong parent key, a forged one."""
-        record = {name: self.packages[key_id][name] for name in ("id", "kind", "owner", "parent")}
-        proven = "|".join(
-            ["retention/forgotten/v1", *(str(record[n]) for n in ("kind", "id", "owner", "parent"))]
-        )
-        proof_key = derived("retention v1 forgotten", parent_key or self.institution_key)
-        proof = blake3(proven.encode(), key=proof_key).digest()[:16].hex()
-        self.packages[key_id] = {**record, "forgotten": proof}
+        """Leave the record of a forgotten package key (§4.3); with a wrong parent key, a forged one."""
+        self.packages[key_id] = self._forgotten(self.packages[key_id], parent_key or self.institution_key)
+
+    def forget_institution(self) -> None:
+        self.institutions[1] = self._forgotten(self.institutions[1], self.root_key)
 
     def write(self, volume: Path) -> None:
         """Write one replica."""
@@ -124,3 +121,10 @@ class KeyringFiles:
     def _record(key: bytes, kind: str, key_id: str, owner: str, parent: str, parent_key: bytes) -> Record:
         wrapped = wrap(key, kind, key_id, owner, parent, parent_key)
         return {"id": key_id, "kind": kind, "owner": owner, "parent": parent, "wrapped": wrapped}
+
+    @staticmethod
+    def _forgotten(record: Record, parent_key: bytes) -> Record:
+        named = {name: record[name] for name in ("kind", "id", "owner", "parent")}
+        proven = "|".join(["retention/forgotten/v1", *map(str, named.values())]).encode()
+        proof = blake3(proven, key=derived("retention v1 forgotten", parent_key)).digest()[:16].hex()
+        return {**named, "forgotten": proof}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 from itertools import combinations
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.package.recovery.conftest import (
     RECOVER,
     SOP,
     STUDY,
+    TWO_COPIES,
     Archive,
     Found,
     Item,
@@ -119,6 +121,15 @@ def test_headers_lost_everywhere_are_found_by_the_cells(archive: Archive) -> Non
     )
 
 
+def test_a_shard_that_lost_both_ends_is_known_by_its_name_and_proven_by_its_cells(archive: Archive) -> None:
+    for path in archive.shards("cold-4"):
+        damage(path, 0, bytes(256))
+        damage(path, -600, bytes(600))
+    assert_all_back(
+        archive.recover(archive.volumes("cold-1", "cold-2", "cold-3", "cold-4", "hot-a")), archive
+    )
+
+
 def test_shards_cut_short_still_give_their_cells(archive: Archive) -> None:
     for path in archive.of("study")[:2]:
         os.truncate(path, 256 + 3 * CELL_BYTES + 100)
@@ -163,31 +174,49 @@ def test_foreign_files_and_other_archives_are_left_alone(archive: Archive, tmp_p
     assert "4 packages belong to another archive" in found.said
 
 
-def test_index_and_manifest_damaged_in_every_shard_are_put_together(archive: Archive) -> None:
+def test_manifests_damaged_in_every_shard_are_put_together(archive: Archive) -> None:
     for position, path in enumerate(archive.of("copies") + archive.of("study")):
-        damage(path, -(512 + 40 + 30 * position), b"\xff")  # in the manifest
-        damage(path, 256 + 60_000 + position, b"\xff" * 300)
+        place = path.stat().st_size - (512 + 40 + 30 * position)
+        damage(path, place, bytes([path.read_bytes()[place] ^ 1]))
     assert_all_back(archive.recover(), archive)
 
 
-def test_a_damaged_index_still_vouches_for_the_cells_whose_digests_are_whole(archive: Archive) -> None:
-    """Each copy lost another digest, and no more than that."""
-    for number, path in enumerate(archive.of("copies")):
+def test_a_damaged_index_still_vouches_for_cells_whose_digests_are_whole(archive: Archive) -> None:
+    """Each copy lost every other digest: too many to try, and no need to."""
+    many = Item(noise(8, 20_000), sop=SOP(60))
+    archive.add("many", [many], TWO_COPIES, cell_bytes=256)
+    archive.expected[f"{STUDY}/{SOP(60)}.dcm"] = many.content
+    for number, path in enumerate(archive.of("many")):
         content = path.read_bytes()
-        index_start = 256 + int.from_bytes(content[-512 + 40 :][:8], "little")
-        damage(path, index_start + 32 * number, noise(number, 16))
-    found = archive.recover()
+        start, length = struct.unpack_from("<QQ", content, len(content) - 512 + 48)
+        for digest in range(start + 32 * number, start + length, 64):
+            damage(path, digest, bytes(8))
+    assert_all_back(archive.recover(), archive)
+
+
+def renew(path: Path) -> Path:
+    """Write what a repair leaves: the shard again, as generation 7, beside the old one."""
+    content = bytearray(path.read_bytes())
+    content[16:20] = (7).to_bytes(4, "little")
+    content[:256] = protect(bytes(content[:159]))
+    renewed = path.with_name(path.name.replace(".g0.", ".g7."))
+    renewed.write_bytes(content)
+    return renewed
+
+
+def test_the_highest_generation_counts(archive: Archive) -> None:
+    for path in archive.of("study")[:4]:
+        renew(path)
+        damage(path, 256, bytes(9000))
+    found = archive.recover(archive.volumes("cold-1", "cold-2", "cold-3", "cold-4", "hot-a"))
     assert_all_back(found, archive)
+    assert "damaged" not in found.said
 
 
-def test_the_highest_generation_counts_and_older_ones_help(archive: Archive) -> None:
+def test_older_generations_help_where_the_highest_is_damaged(archive: Archive) -> None:
     path = archive.of("study")[1]
-    renewed = bytearray(path.read_bytes())
-    renewed[16:20] = (7).to_bytes(4, "little")
-    renewed[:256] = protect(bytes(renewed[:159]))
+    damage(renew(path), 256 + 13_000, bytes(9000))
     damage(path, 256, bytes(9000))
-    renewed[256 + 20_000 : 256 + 30_000] = bytes(10_000)
-    path.with_name(path.name.replace(".g0.", ".g7.")).write_bytes(renewed)
     found = archive.recover(archive.volumes("cold-1", "cold-2", "cold-3", "cold-4", "hot-a"))
     assert_all_back(found, archive)
 
@@ -217,6 +246,22 @@ def test_an_older_form_is_wanted_only_where_the_newer_is_not_whole(archive: Arch
         path.unlink()
     found = archive.recover(out="again")
     assert (found.code, found.files[f"{STUDY}/{SOP(20)}.dcm"]) == (ALL, b"kept" * 50)
+
+
+def test_what_a_newer_form_lost_an_older_one_gives_back(archive: Archive) -> None:
+    archive.add("old", [Item(b"kept" * 50, sop=SOP(20))])
+    archive.add("new", [Item(b"kept" * 50, sop=SOP(20))], supersedes=("old",))
+    archive.expected[f"{STUDY}/{SOP(20)}.dcm"] = b"kept" * 50
+    for path in archive.of("new"):
+        damage(path, 256, bytes(8))
+    assert_all_back(archive.recover(), archive)
+
+
+def test_content_that_is_not_what_was_received_is_not_written(archive: Archive) -> None:
+    archive.add("wrong", [Item(b"content", sop=SOP(70), sha256=bytes(32))])
+    found = archive.recover()
+    assert (found.code, found.files) == (SOME_MISSING, archive.expected)
+    assert f"instance {SOP(70)}: what came out is not what was received" in found.problems
 
 
 # Keys
@@ -275,6 +320,14 @@ def test_a_destroyed_key_is_no_loss_even_if_a_stale_volume_still_has_it(archive:
     found = archive.recover()
     assert_all_back(found, archive)
     assert "1 packages were destroyed on purpose" in found.said
+
+
+def test_when_an_institutions_key_was_destroyed_all_its_packages_were(archive: Archive) -> None:
+    archive.keyring.forget_institution()
+    archive.keyring.write(archive.root / "cold-3")
+    found = archive.recover()
+    assert (found.code, found.files) == (ALL, {})
+    assert "4 packages were destroyed on purpose" in found.said
 
 
 def test_a_forged_destruction_does_not_count(archive: Archive) -> None:

@@ -193,6 +193,11 @@ def test_a_file_system_without_links(archive: Archive, monkeypatch: pytest.Monke
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refused)
+    taken = archive.root / "out" / STUDY / f"{SOP(2)}.dcm"
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(b"somebody else's")
+    archive.expected[f"{STUDY}/{SOP(2)}.2.dcm"] = archive.expected[f"{STUDY}/{SOP(2)}.dcm"]
+    archive.expected[f"{STUDY}/{SOP(2)}.dcm"] = b"somebody else's"
     for _ in range(2):
         found = recover_within(USUAL, archive)
         assert (found.code, found.files) == (0, archive.expected)
