@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from retention.model.digests import blake3_digest
 from retention.policy.example_documents import Example
@@ -62,6 +62,8 @@ Age = Annotated[int, Field(ge=0, le=OLDEST_YEARS)]
 class AgeRange(Part):
     """Completed years: `from` or older, and younger than `below`."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
     from_: Age | None = Field(None, alias="from")
     below: Age | None = None
 
@@ -69,12 +71,16 @@ class AgeRange(Part):
 class DayRange(Part):
     """`from` that day on, and before the day of `before`."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
     from_: Day | None = Field(None, alias="from")
     before: Day | None = None
 
 
 class Match(Part):
     """A condition. Several keys in one mapping must all hold; several words for one key mean any of them."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     any: Annotated[Literal[True], BeforeValidator(_only_true)] | None = None
     all: Annotated[list[Match], Field(min_length=1, max_length=LIST_ITEMS)] | None = None
@@ -202,6 +208,8 @@ class DisposalPart(Part):
 
 class Title(Part):
     """What people call it, in the languages of the archive."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     en: Prose | None = None
     fr: Prose | None = None
