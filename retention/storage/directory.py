@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +24,7 @@ from retention.storage.names import DIRECTORY_MODE, Names
 from retention.storage.os_errors import translate
 from retention.storage.space import Space
 from retention.storage.state import VolumeState, judge, suspect, unavailable
-from retention.storage.syscalls import sync_directory
+from retention.storage.syscalls import lock_for_append, sync_directory
 from retention.storage.volume import (
     INCOMING,
     ObjectReader,
@@ -135,7 +134,7 @@ class DirectoryVolume(Volume):
             descriptor = self._open_for_append(key, expected_size)
             try:
                 # The lock makes looking at the size and appending one step, also between processes.
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock_for_append(descriptor)
                 size = os.fstat(descriptor).st_size
                 self._check_size(key, size, expected_size)
                 if size == 0:
@@ -151,7 +150,7 @@ class DirectoryVolume(Volume):
         with self._translated(check_writable(key)):
             descriptor = os.open(self._names.path(key), os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock_for_append(descriptor)
                 if os.fstat(descriptor).st_size > size_bytes:
                     os.ftruncate(descriptor, size_bytes)
                     self._sync(descriptor, key)

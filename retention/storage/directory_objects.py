@@ -23,7 +23,8 @@ _WRITE_OUT_BYTES = 4 << 20
 _READ_BACK_BYTES = 1 << 20
 _PIECES_LIMIT = 512
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK a pipe that somebody put there would be waited for.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CLOSED = -1
 
 

@@ -88,7 +88,7 @@ class DeviceRecord:
 
 def device_of(path: Path) -> DeviceRecord:
     """Describe what an existing directory lies on. Raises OSError."""
-    place = Path(path).resolve()
+    place = Path(os.path.realpath(path))
     number, fsid = place.stat().st_dev, os.statvfs(place).f_fsid
     device = f"fsid:{fsid:016x}" if fsid else f"dev:{os.major(number)}:{os.minor(number)}"
     return DeviceRecord(device, place.is_mount())

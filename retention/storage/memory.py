@@ -67,7 +67,7 @@ class MemoryVolume(Volume):
         """Flip bits of one byte of an object."""
         data = bytearray(self.medium.seen[key])
         data[offset] ^= mask
-        self.medium.damage(key, data)
+        self.medium.damage(key, bytes(data))
 
     def cut(self, key: str, size_bytes: int) -> None:
         """Lose the end of an object."""
@@ -138,7 +138,7 @@ class MemoryVolume(Volume):
     def append(self, key: str, data: bytes, expected_size: int | None = None) -> None:
         self._require_ready()
         with self._translated(check_writable(key)), self.medium.lock:
-            held = self.medium.seen.get(key, bytearray())
+            held = self.medium.seen.get(key, b"")
             self._check_size(key, len(held), expected_size)
             fault = self.faults.strike("append")
             taken = data if fault is None else data[: fault.torn_bytes]
@@ -182,7 +182,7 @@ class MemoryVolume(Volume):
     def identity(self) -> VolumeIdentity | None:
         if self.medium.is_missing:
             raise unavailable(self.name, VolumeState.MISSING)
-        return VolumeIdentity.decode(bytes(self.medium.seen.get(IDENTITY_KEY, b"")))
+        return VolumeIdentity.decode(self.medium.seen.get(IDENTITY_KEY, b""))
 
     def device(self) -> DeviceRecord:
         if self.medium.is_missing:
@@ -218,7 +218,7 @@ class MemoryVolume(Volume):
 
     # how it is done
 
-    def _find(self, operation: str, key: str) -> bytearray:
+    def _find(self, operation: str, key: str) -> bytes:
         self._require_readable()
         with self._translated(check_key(key)):
             self.faults.meet(operation)
@@ -231,7 +231,7 @@ class MemoryVolume(Volume):
             self.faults.meet("replace")
             self.medium.grow(len(data) - len(self.medium.seen.get(key, b"")))
             self._sync("sync", key)
-            self.medium.seen[key] = bytearray(data)
+            self.medium.seen[key] = data
             self.medium.settle(key)
 
     def _sync(self, operation: str, what: str) -> None:

@@ -38,8 +38,8 @@ class Medium:
         self.capacity_bytes = capacity_bytes
         self.used_bytes = 0
         self.boots = 0
-        self.seen: dict[str, bytearray] = {}
-        self.durable: dict[str, bytearray] = {}
+        self.seen: dict[str, bytes] = {}
+        self.durable: dict[str, bytes] = {}
         self.unflushed: set[str] = set()
         self.incoming: dict[str, Incoming] = {}
         self.device = DeviceRecord(device, is_mount=False)
@@ -60,7 +60,7 @@ class Medium:
         if self.ignores_sync:
             return
         if key in self.seen:
-            self.durable[key] = bytearray(self.seen[key])
+            self.durable[key] = self.seen[key]
         else:
             self.durable.pop(key, None)
 
@@ -74,8 +74,8 @@ class Medium:
         """Cut the power: what is not durable vanishes, except the published names in `keep`; uploads end."""
         with self.lock:
             kept = {key: self.seen[key] for key in set(keep) & self.unflushed}
-            self.seen = {key: bytearray(data) for key, data in self.durable.items()} | kept
-            self.durable = {key: bytearray(data) for key, data in self.seen.items()}
+            self.seen = self.durable | kept
+            self.durable = dict(self.seen)
             for file in self.incoming.values():
                 if not file.is_sealed:
                     file.data.clear()
@@ -85,7 +85,7 @@ class Medium:
                 len(file.data) for file in self.incoming.values()
             )
 
-    def damage(self, key: str, data: bytearray | None) -> None:
+    def damage(self, key: str, data: bytes | None) -> None:
         """Put other bytes in an object's place, or none, seen and durable, as a failing medium does."""
         with self.lock:
             self.used_bytes += (len(data) if data is not None else 0) - len(self.seen[key])
@@ -93,4 +93,4 @@ class Medium:
                 if data is None:
                     place.pop(key, None)
                 else:
-                    place[key] = bytearray(data)
+                    place[key] = data

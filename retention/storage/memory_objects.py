@@ -88,7 +88,7 @@ class MemoryUpload(Upload):
                 raise translate(error, self._volume, self.key) from error
             if self._temporary not in medium.incoming:
                 raise unfinished_gone(self._volume, self.key)
-            medium.seen[self.key] = self._file.data
+            medium.seen[self.key] = bytes(self._file.data)
             medium.unflushed.add(self.key)
             del medium.incoming[self._temporary]
         self._is_over = True
@@ -110,7 +110,7 @@ class MemoryUpload(Upload):
 class MemoryReader(ObjectReader):
     """The bytes an object had when it was opened."""
 
-    def __init__(self, key: str, data: bytearray, *, volume: str, medium: Medium) -> None:
+    def __init__(self, key: str, data: bytes, *, volume: str, medium: Medium) -> None:
         self.size_bytes = len(data)
         self._key = key
         self._data = data
@@ -122,7 +122,7 @@ class MemoryReader(ObjectReader):
             self._medium.faults.meet("read")
         except OSError as error:
             raise translate_read(error, self._volume, self._key) from error
-        return bytes(self._data[offset : offset + length])
+        return self._data[offset : offset + length]
 
     def close(self) -> None:
         """There is nothing to give back."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,18 @@ def forget_cached(descriptor: int, offset: int = 0, length: int = 0) -> None:
     """
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
+
+
+def lock_for_append(descriptor: int) -> None:
+    """Keep other processes from appending at the same time, where the file system has locks. Raises OSError.
+
+    Without locks two processes that append at once are still told apart by what they find afterwards.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED and error.errno != errno.ENOLCK:
+            raise
 
 
 def sync_directory(path: str | Path) -> None:

@@ -279,7 +279,7 @@ class Volume(ABC):
 
     @abstractmethod
     def incoming_sessions(self) -> set[str]:
-        """Return the sessions that have unfinished uploads here."""
+        """Return the sessions that have unfinished uploads here (`document`: a `replace` that was cut off)."""
 
     @abstractmethod
     def discard_incoming(self, session: str) -> int:

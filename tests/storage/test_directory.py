@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from retention.model.errors import ObjectNotFoundError, ObjectUnreadableError, VolumeUnavailableError
+from retention.model.errors import (
+    ObjectChangedError,
+    ObjectNotFoundError,
+    ObjectUnreadableError,
+    VolumeUnavailableError,
+)
 from retention.storage.directory import DirectoryVolume
 from retention.storage.identity import DeviceRecord, VolumeIdentity
 from retention.storage.state import VolumeState
@@ -99,16 +108,65 @@ def test_a_volume_whose_folders_were_all_removed_takes_uploads_once_adopted(plac
     assert content(volume) == b"bytes"
 
 
-def test_links_and_folders_are_not_objects(place, volume, tmp_path):
+def test_links_folders_and_pipes_are_not_objects(place, volume, tmp_path):
     (tmp_path / "elsewhere").write_bytes(b"secret")
     (place.root / "packages").mkdir()
     (place.root / "packages" / "link").symlink_to(tmp_path / "elsewhere")
     (place.root / "packages" / "folder").mkdir()
-    for key in ("packages/link", "packages/folder"):
+    os.mkfifo(place.root / "packages" / "pipe")
+    for key in ("packages/link", "packages/folder", "packages/pipe"):
         for use in (volume.open, volume.stat):
             with pytest.raises(ObjectNotFoundError):
                 use(key)
     assert keys(volume) == []
+
+
+def test_a_place_that_is_a_link_in_a_circle_is_missing(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    assert DirectoryPlace(tmp_path / "a").open().probe() is VolumeState.MISSING
+
+
+def test_looking_at_the_size_and_appending_is_one_step(volume, monkeypatch):
+    write = os.write
+
+    def slow(descriptor: int, data: bytes) -> int:
+        time.sleep(0.01)
+        return write(descriptor, data)
+
+    def append(data: bytes) -> bool:
+        try:
+            volume.append("journal/x", data, 1)
+        except ObjectChangedError:
+            return False
+        return True
+
+    volume.append("journal/x", b"0", 0)
+    monkeypatch.setattr(os, "write", slow)
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(append, [b"1", b"2", b"3", b"4"])) == 1
+    assert volume.stat("journal/x").size_bytes == 2
+
+
+def test_an_object_absent_because_its_volume_went_away_is_not_reported_absent(place, volume, monkeypatch):
+    put(volume)
+    monkeypatch.setattr(volume, "_is_as_it_was", lambda: True)  # it goes just after it was looked at
+    place.vanish()
+    for use in (volume.open, volume.stat, lambda key: volume.begin(key, SESSION)):
+        with pytest.raises(VolumeUnavailableError):
+            use(KEY)
+    with pytest.raises(VolumeUnavailableError):
+        list(volume.list())
+
+
+def test_a_file_system_without_locks_is_appended_to(volume, monkeypatch):
+    def no_locks(*_: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    volume.append("journal/x", b"one", 0)
+    volume.truncate("journal/x", 1)
+    assert content(volume, "journal/x") == b"o"
 
 
 def test_what_is_not_named_as_an_object_is_not_listed(place, volume):

@@ -276,3 +276,29 @@ def test_a_system_without_these_calls_does_the_same_more_slowly(volume, monkeypa
     volume.flush()
     with volume.open(KEY, from_medium=True) as reader:
         assert reader.read_at(0, 10) == bytes(10)
+
+
+def test_what_is_read_back_or_audited_is_dropped_from_memory_before_and_after(volume, monkeypatch):
+    steps: list[tuple[str, int]] = []
+    pread = os.pread
+
+    def read(descriptor: int, length: int, offset: int) -> bytes:
+        steps.append(("read", offset))
+        return pread(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", read)
+    monkeypatch.setattr(
+        os, "posix_fadvise", lambda _, offset, length, advice: steps.append((f"drop {length}", offset))
+    )
+    with sealed(volume, KEY, b"bytes") as upload:
+        assert list(upload.read_back()) == [b"bytes"]
+        upload.publish()
+    dropped_and_read = [("drop 0", 0), ("read", 0), ("drop 5", 0)]
+    assert steps == dropped_and_read
+    steps.clear()
+    with volume.open(KEY, from_medium=True) as reader:
+        reader.read_at(0, 5)
+    assert steps == dropped_and_read
+    steps.clear()
+    assert content(volume) == b"bytes"
+    assert steps == [("read", 0)]

@@ -44,7 +44,7 @@ class MemoryPlace(Place):
         )
 
     def damage(self, key: str, data: bytes | None) -> None:
-        self.medium.damage(key, None if data is None else bytearray(data))
+        self.medium.damage(key, data)
 
     def vanish(self) -> None:
         self.medium.is_missing = True

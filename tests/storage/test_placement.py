@@ -118,12 +118,16 @@ def test_a_missing_volume_moves_no_shards_together(away, rotate_by):
     assert len(placed.debt) == len(away)
 
 
-@given(rotate_by=st.integers(0, 20), lost=st.sets(st.integers(0, 5), max_size=5))
-def test_shards_that_have_their_place_keep_it_and_the_others_go_where_there_is_room(rotate_by, lost):
-    tier = volumes("abcdef")
-    before = place(tier, states(tier), COLD, accept_single_domain=False, rotate_by=rotate_by).shards
+@given(
+    domains=st.sampled_from(["abcdef", "aaaaaa", "aabbcc"]),
+    rotate_by=st.integers(0, 20),
+    lost=st.sets(st.integers(0, 5), max_size=5),
+)
+def test_shards_that_have_their_place_keep_it_and_the_others_go_where_there_is_room(domains, rotate_by, lost):
+    tier, accept = volumes(domains), domains == "aaaaaa"
+    before = place(tier, states(tier), COLD, accept_single_domain=accept, rotate_by=rotate_by).shards
     held = {number: name for number, name in before.items() if number not in lost}
-    after = place(tier, states(tier), COLD, accept_single_domain=False, rotate_by=7, held=held).shards
+    after = place(tier, states(tier), COLD, accept_single_domain=accept, rotate_by=7, held=held).shards
     assert {number: after[number] for number in held} == held
     assert sorted(after.values()) == sorted(before.values())
 
@@ -138,6 +142,14 @@ def test_packages_take_turns_on_the_volumes():
         for turn in range(6)
     ]
     assert first == ["v0", "v1", "v2", "v0", "v1", "v2"]
+
+
+@given(rotate_by=st.integers(0, 20), domains=st.permutations("aaabbb"))
+def test_shards_are_spread_over_domains_even_where_one_would_be_accepted(rotate_by, domains):
+    tier = volumes("".join(domains))
+    placed = place(tier, states(tier), TWO_COPIES, accept_single_domain=True, rotate_by=rotate_by)
+    domain_of = {spec.name: spec.domain for spec in tier}
+    assert {domain_of[name] for name in placed.shards.values()} == {"a", "b"}
 
 
 def test_the_debt_is_parity_so_that_reading_needs_no_decoding():
