@@ -5,8 +5,9 @@
     python recover.py --recovery-key TEXT --out OUT VOLUME...
 
 It works without the program that wrote the archive, without its catalog, without its journal and without a network.
-It is also meant to be read: if this Python no longer runs when you need it, FORMAT.md beside it (the packages) and
-JOURNAL.md (the keyring) describe everything, and the comments here name their sections as "F 3.1" and "J 4.3".
+It is also meant to be read, should Python no longer run it one day. FORMAT.md beside it describes the packages; the
+comments here name its sections as "F 3.1". The keyring is described in docs/journal.md of the program ("J 4.3"), and
+in short here, before the class Keyring.
 
 What it holds to:
 - Volumes are only read. Files are only added to OUT, never replaced.
@@ -606,7 +607,21 @@ def _unzigzag() -> list[int]:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The keyring (J 4).
+# The keyring (J 4), on some of the volumes, the same on each but where one is behind or damaged:
+#
+#   keyring/root.json               {"archive_id", "mac", "n", "recovery": {"id", "wrapped"}, "root_key_id", "v": 1}
+#   keyring/institutions.keys       a line for each key of an institution, and for the index key (not needed here)
+#   keyring/packages-NNNNNN.keys    a line for each data key of a package
+#
+#   line:     CHECK {"id", "kind", "owner", "parent", "wrapped"}      CHECK: first 4 bytes of BLAKE3 of the JSON, in hex
+#   wrapped:  Base64 of nonce (12) + AES-256-GCM of the key (32) + tag (16), under the key whose id is `parent`, with
+#             the associated data  retention/key/v1|kind|id|owner|parent
+#
+# A data key (kind "package", id: F 3.3) has an institution's key as parent; that (kind "institution") the root key. The
+# root key's id is the first 16 bytes of BLAKE3("retention v1 root key id"; key). The recovery key opens `recovery` of
+# root.json, where kind is "root", id `root_key_id`, owner `archive_id`, parent `recovery.id`.
+#
+# A key that was destroyed on purpose has left {"forgotten", "id", "kind", "owner", "parent"}; is_forgotten checks it.
 
 ROOT_PREFIX = "RETENTION-ROOT-KEY-1"
 BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -710,13 +725,13 @@ class Keyring:
             try:
                 with open(os.path.join(folder, "root.json"), "rb") as stream:
                     document = json.loads(stream.read(65536))
-                    recovery = document["recovery"]
+                recovery = document["recovery"]
+                ids = (document["archive_id"], document["root_key_id"], recovery["id"])
+                is_whole = isinstance(document["n"], int) and isinstance(recovery["wrapped"], str)
+                if document["v"] == 1 and all(map(_hex, ids)) and is_whole:
+                    yield document
             except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
-            ids = (document.get("archive_id"), document.get("root_key_id"), recovery.get("id"))
-            is_whole = isinstance(document.get("n"), int) and isinstance(recovery.get("wrapped"), str)
-            if document.get("v") == 1 and all(map(_hex, ids)) and is_whole:
-                yield document
 
     def _signed(self, root_key: bytes) -> Iterator[dict[str, Any]]:
         """Yield the root documents that this root key vouches for (J 4.4)."""
@@ -787,7 +802,8 @@ class Keyring:
                 for line in _lines(os.path.join(folder, name)):
                     found = package.search(line)
                     if found is not None:
-                        seen.add(found.group(1).decode())
+                        if b'"forgotten"' not in line:
+                            seen.add(found.group(1).decode())
                         if found.group(1).decode() not in wanted:
                             continue
                     record = _parse_record(line)
@@ -916,7 +932,6 @@ class Shards:
         self.containers: dict[str, Container] = {}
         self.foreign_files = 0
         self.files = 0
-        self._places: set[tuple[int, int]] = set()
 
     def scan(self, volume: str) -> None:
         folder = os.path.join(volume, "packages")
@@ -930,14 +945,9 @@ class Shards:
         for parent, _, names in os.walk(folder, onerror=unreadable):
             for name in names:
                 path = os.path.join(parent, name)
-                try:
-                    status = os.stat(path)
-                except OSError:
-                    continue
-                place = status.st_dev, status.st_ino
-                if os.path.isfile(path) and (not status.st_ino or place not in self._places):
-                    self._places.add(place)
-                    self._look_at(ShardFile(path, status.st_size), name)
+                with contextlib.suppress(OSError):
+                    if os.path.isfile(path):
+                        self._look_at(ShardFile(path, os.path.getsize(path)), name)
 
     def _look_at(self, file: ShardFile, name: str) -> None:
         try:
@@ -1510,17 +1520,17 @@ class Run:
     def report(self) -> int:
         """Say what came back and what is missing; return the exit code."""
         say(f"{self.written} files written ({self.bytes / 1e6:.1f} MB), each compared with its digests.")
-        for count, text in (
-            (self.present, "files were there already, and are right."),
-            (self.bad_cells, "damaged cells were passed over."),
-            (self.older, "packages are older forms of others, not needed."),
-            (self.destroyed, "packages were destroyed on purpose: their keys no longer exist."),
-            (len(self._foreign), "packages belong to another archive: not read."),
-            (self._shards.foreign_files, "files below packages/ are no shards, or too damaged to tell."),
-            (self._keyring.other_keys, "keys are of packages with no shard on these volumes (others may have them)."),
+        for text, count in (
+            ("There already, and right", self.present),
+            ("Damaged cells passed over", self.bad_cells),
+            ("Packages that are older forms of others", self.older),
+            ("Packages destroyed on purpose, their keys with them", self.destroyed),
+            ("Packages of another archive, not read", len(self._foreign)),
+            ("Files below packages/ that are no shards, or too damaged to tell", self._shards.foreign_files),
+            ("Keys of packages with no shard on these volumes (others may have them)", self._keyring.other_keys),
         ):
             if count:
-                say(f"{count} {text}")
+                say(f"{text}: {count}")
         # Another package may have brought back what one could not.
         missing = [lost for lost in self._lost_instances if lost[1].existing(self._output.folder) is None]
         unread = {package: why for package, why in self._lost_packages.items() if package not in self._complete}
@@ -1620,7 +1630,7 @@ def main() -> int:
     else:
         keyring.unlock_with_recovery_key(given.recovery_key)
     shards = Shards()
-    for volume in given.volumes:
+    for volume in dict.fromkeys(map(os.path.realpath, given.volumes)):
         shards.scan(volume)
     say(f"{shards.files} shard files of {len(shards.containers)} packages found.")
     if not shards.containers:

@@ -52,7 +52,7 @@ def test_what_the_program_writes_is_read(tmp_path: Path) -> None:
     for number, text in enumerate((paper, write_recovery_key(bytes(range(32))))):
         found = archive.recover(key=["--recovery-key", text], out=f"destroyed-{number}")
         assert (found.code, found.files) == (0, archive.expected), found.problems
-        assert "1 packages were destroyed on purpose" in found.said
+        assert "Packages destroyed on purpose, their keys with them: 1" in found.said
         assert ("was replaced by a newer one" in found.problems) == (text is paper)
     keyring.program.close()
 

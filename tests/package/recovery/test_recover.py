@@ -170,8 +170,8 @@ def test_foreign_files_and_other_archives_are_left_alone(archive: Archive, tmp_p
     os.mkfifo(folder / "pipe")
     found = archive.recover()
     assert_all_back(found, archive)
-    assert "3 files below packages/ are no shards" in found.said
-    assert "4 packages belong to another archive" in found.said
+    assert "no shards, or too damaged to tell: 3" in found.said
+    assert "Packages of another archive, not read: 4" in found.said
 
 
 def test_manifests_damaged_in_every_shard_are_put_together(archive: Archive) -> None:
@@ -210,7 +210,7 @@ def test_the_highest_generation_counts(archive: Archive) -> None:
         damage(path, 256, bytes(9000))
     found = archive.recover(archive.volumes("cold-1", "cold-2", "cold-3", "cold-4", "hot-a"))
     assert_all_back(found, archive)
-    assert "damaged" not in found.said
+    assert "Damaged" not in found.said
 
 
 def test_older_generations_help_where_the_highest_is_damaged(archive: Archive) -> None:
@@ -319,7 +319,7 @@ def test_a_destroyed_key_is_no_loss_even_if_a_stale_volume_still_has_it(archive:
     del archive.expected[f"{STUDY}/{SOP(1)}.2.dcm"]
     found = archive.recover()
     assert_all_back(found, archive)
-    assert "1 packages were destroyed on purpose" in found.said
+    assert "Packages destroyed on purpose, their keys with them: 1" in found.said
 
 
 def test_when_an_institutions_key_was_destroyed_all_its_packages_were(archive: Archive) -> None:
@@ -327,7 +327,7 @@ def test_when_an_institutions_key_was_destroyed_all_its_packages_were(archive: A
     archive.keyring.write(archive.root / "cold-3")
     found = archive.recover()
     assert (found.code, found.files) == (ALL, {})
-    assert "4 packages were destroyed on purpose" in found.said
+    assert "Packages destroyed on purpose, their keys with them: 4" in found.said
 
 
 def test_a_forged_destruction_does_not_count(archive: Archive) -> None:
