@@ -12,7 +12,7 @@ from retention.services import events
 from retention.services.stores import Stores
 from retention.services.volume_care import tier_statuses, volume_statuses
 from retention.settings.environment import root_key_path
-from retention.storage.volume import VolumeState
+from retention.storage.state import VolumeState
 
 LOW_SPACE_SHARE = 0.05
 

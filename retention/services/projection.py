@@ -217,8 +217,7 @@ def _audited(transaction: Transaction, entry: Entry) -> None:
     if entry.payload is None:
         return
     outcome = audit_record.decode(entry.payload)
-    for package, shards in outcome.sound.items():
-        transaction.record_verified(package, shards, entry.envelope.at)
+    transaction.record_verified(outcome.sound, entry.envelope.at)
     for package, states in outcome.flawed.items():
         transaction.set_shards(package, states)
     for package in outcome.lost:

@@ -15,7 +15,13 @@ from pathlib import Path
 
 from retention.catalog.records import PackageSummary, StudyDetail
 from retention.journal.envelope import NewEntry
-from retention.model.errors import IntegrityError, KeyUnavailableError, NotFoundError, RetentionError, UsageError
+from retention.model.errors import (
+    IntegrityError,
+    KeyUnavailableError,
+    NotFoundError,
+    RetentionError,
+    UsageError,
+)
 from retention.model.identifiers import PackageId, new_id
 from retention.package.manifest import InstanceRow
 from retention.package.reader import PackageReader

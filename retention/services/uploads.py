@@ -17,7 +17,8 @@ from retention.package.check import ShardCheck, check_shard
 from retention.package.shard import Reference
 from retention.services.volumes import VolumeSet, shard_key
 from retention.storage.placement import place, required_shards
-from retention.storage.volume import Upload, VolumeState
+from retention.storage.state import VolumeState
+from retention.storage.volume import Upload
 
 
 class ShardUpload:

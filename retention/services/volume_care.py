@@ -16,7 +16,7 @@ from retention.services.stores import Stores
 from retention.storage.identity import VolumeIdentity
 from retention.storage.open import open_volume
 from retention.storage.placement import tier_tolerance
-from retention.storage.volume import VolumeState
+from retention.storage.state import VolumeState
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from retention.model.errors import NotFoundError, ObjectNotFoundError, VolumeUnavailableError
 from retention.model.layout import ArchiveSettings, TierSpec
-from retention.storage.volume import Volume, VolumeState
+from retention.storage.state import VolumeState
+from retention.storage.volume import Volume
 
 REPLICA_TIERS = (("hot", 2), ("cold", 3))
 """Journal and keyring lie on the first volumes of these tiers, so that losing any two loses nothing acknowledged."""

@@ -22,7 +22,8 @@ from retention.services import commit, documents, events
 from retention.services.stores import Stores
 from retention.services.volumes import parse_shard_key
 from retention.storage.identity import VolumeIdentity
-from retention.storage.volume import Volume, VolumeState
+from retention.storage.state import VolumeState
+from retention.storage.volume import Volume
 
 
 def check_volumes(stores: Stores, *, repair: bool) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from retention.services.stores import Stores
 from retention.services.uploads import ShardUpload, seal_and_publish_shards
 from retention.services.volumes import shard_key
 from retention.storage.placement import place
-from retention.storage.volume import VolumeState
+from retention.storage.state import VolumeState
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ class Repair:
                     {number: (generations[number], upload) for number, upload in uploads.items()},
                 )
             except BaseException:
-                for upload in uploads.values():
-                    upload.abort()
+                for begun in uploads.values():
+                    begun.abort()
                 raise
         return uploads
 

@@ -37,7 +37,7 @@ from retention.services.ingest.pack import FileRefused, InstanceEnd, InstancePac
 from retention.services.ingest.scan import ScannedFile
 from retention.services.stores import Stores
 from retention.services.uploads import PackageUploads
-from retention.storage.volume import VolumeState
+from retention.storage.state import VolumeState
 
 
 @dataclass(frozen=True, slots=True)

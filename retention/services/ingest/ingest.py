@@ -19,7 +19,7 @@ from retention.package.manifest import KIND_QUARANTINE, KIND_STUDY, ROLE_CONFLIC
 from retention.services.events import Names
 from retention.services.ingest.build import BuiltPackage, PackageBuilder
 from retention.services.ingest.finish import FinishedPackage, finish
-from retention.services.ingest.recognise import Recogniser, Recognised
+from retention.services.ingest.recognise import Recognised, Recogniser
 from retention.services.ingest.scan import ScannedFile, Scanner, SkippedFile, UnreadableFile
 from retention.services.progress import Progress
 from retention.services.sessions import Session
