@@ -31,24 +31,32 @@ class Enacted:
 class PolicySet:
     """The versions in force for one institution, in the order it lists them. Immutable once made."""
 
-    __slots__ = ("_all_rules", "_changes", "_entries", "_is_simple", "policies")
+    __slots__ = ("_all", "_changes", "_entries", "_is_simple", "_rules", "policies")
 
     def __init__(self, enacted: Iterable[Enacted | RetentionPolicy] = ()) -> None:
         entries = [entry if isinstance(entry, Enacted) else Enacted(entry) for entry in enacted]
         self._entries = [(entry, CompiledPolicy(entry.policy)) for entry in entries]
         self.policies = tuple(compiled for _, compiled in self._entries)
-        self._all_rules = _sorted_rules(self.policies)
+        self._rules: dict[tuple[bool, ...], tuple[CompiledRule, ...]] = {}
         days = {entry.policy.effective_on for entry in entries} | {
             entry.retired_on for entry in entries if entry.retired_on is not None
         }
         self._changes = sorted(days)
+        self._all = (True,) * len(entries)
         self._is_simple = all(entry.until_on is None and entry.retired_on is None for entry in entries)
 
     def rules_for(self, ingested_on: date | None, at: date) -> tuple[CompiledRule, ...]:
         """Return the rules that count at `at` for a study ingested on a day, sorted by name, newest version first."""
         if self._is_simple and (not self._changes or at >= self._changes[-1]):
-            return self._all_rules
-        return _sorted_rules(compiled for entry, compiled in self._entries if _counts(entry, ingested_on, at))
+            counting = self._all
+        else:
+            counting = tuple(_counts(entry, ingested_on, at) for entry, _ in self._entries)
+        rules = self._rules.get(counting)
+        if rules is None:
+            chosen = zip(self._entries, counting, strict=True)
+            rules = _sorted_rules(compiled for (_, compiled), is_counting in chosen if is_counting)
+            self._rules[counting] = rules
+        return rules
 
     def next_change_on(self, at: date) -> date | None:
         """Return the next day after `at` on which a version begins or ceases to count."""

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from retention.policy.documents import RetentionPolicy
 from retention.policy.plan_documents import StoragePlan
 
-_MODE: Literal["validation"] = "validation"
 SCHEMA_ID = "retention/policy/v1"
 _MAY_BE_NULL = frozenset({"ExampleStudy", "Expectation", "PlanExpectation"})
 
 
 def policy_schema() -> dict[str, Any]:
     """Return the schema of one document of a policy file: a RetentionPolicy or a StoragePlan."""
-    documents = [(RetentionPolicy, _MODE), (StoragePlan, _MODE)]
+    documents: list[tuple[type[BaseModel], Literal["validation"]]] = [
+        (RetentionPolicy, "validation"),
+        (StoragePlan, "validation"),
+    ]
     _, made = models_json_schema(documents, ref_template="#/definitions/{model}")
     definitions = {
         name: _plain(definition, keeps_null=name in _MAY_BE_NULL)

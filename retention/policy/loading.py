@@ -38,16 +38,11 @@ _SAME_AS = {"model_type": "dict_type", "model_attributes_type": "dict_type", "in
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A document and where it stands: `place(path)` gives line and column of any of its keys."""
+    """A document, where its keys stand, and its `source`: how it was written, comments included."""
 
     document: RetentionPolicy | StoragePlan
     text: YamlText
-
-    @property
-    def source(self) -> str:
-        """Return the document as it was written, comments included."""
-        root = self.text.nodes[()].value
-        return self.text.text[self.text.start.end : root.end].lstrip("\n") + "\n"
+    source: str
 
     def place(self, path: Path) -> Fault:
         """Return an empty fault at `path`, for messages about what the document says."""
@@ -76,11 +71,13 @@ def read_policy_file(data: bytes | str, name: str) -> PolicyFile:
     """Read a policy file. Never raises: whatever is wrong is among the result's faults."""
     texts = read_documents(data)
     file = PolicyFile(name, texts[0].text)
-    for text in texts:
+    ends = [*(text.start.start for text in texts[1:]), len(file.text)]
+    for text, end in zip(texts, ends, strict=True):
         document, faults = _document(text)
         file.faults += faults
         if document is not None:
-            file.documents.append(Loaded(document, text))
+            source = file.text[text.start.end : end].strip("\n") + "\n"
+            file.documents.append(Loaded(document, text, source))
     file.faults = in_order([*file.faults, *_same_names(file.documents)])
     return file
 
