@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from retention.model.digests import blake3_digest
-from retention.model.errors import IntegrityError, ShardDamagedError
+from retention.model.errors import ShardDamagedError
 from retention.package import erasure
 from retention.package.guard import RECORD_BYTES
 from retention.package.reader import StripeReader
@@ -23,12 +23,16 @@ _READ_BYTES = 1024 * 1024
 
 @dataclass(slots=True)
 class ShardCheck:
-    """What a check found: which parts are not as they must be, which cells, how many bytes were read."""
+    """What a check found: which parts are not as they must be, which cells, how many bytes were read.
+
+    `misplaced` says what the shard is if it is another one, `header` is what it says itself.
+    """
 
     parts: list[str] = field(default_factory=list)
     bad_cells: list[int] = field(default_factory=list)
     read_bytes: int = 0
     misplaced: str | None = None
+    header: ShardHeader | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -36,7 +40,11 @@ class ShardCheck:
 
 
 def check_shard(source: ByteSource, reference: Reference, shard: int) -> ShardCheck:
-    """Read every byte of the shard that should be number `shard` of the package."""
+    """Read every byte of the shard that should be number `shard` of the package.
+
+    Raises UnsupportedFormatError for a shard of an unknown version or protection: it may be whole, and what it is
+    cannot be said.
+    """
     found = ShardCheck()
     _check_header(source, reference, shard, found)
     if found.misplaced is None:
@@ -57,14 +65,26 @@ def _check_header(source: ByteSource, reference: Reference, shard: int, found: S
     found.read_bytes += len(record)
     try:
         header, was_repaired = ShardHeader.decode(record)
-    except IntegrityError:
+    except ShardDamagedError:
         found.parts.append("header")
         return
+    found.header = header
     if header != reference.header.of(shard, header.generation):
         found.parts.append("header")
-        found.misplaced = f"it is shard {header.shard} of package {header.package}"
+        found.misplaced = _what_it_is(header, reference.header)
     elif was_repaired:
         found.parts.append("header")
+
+
+def _what_it_is(header: ShardHeader, expected: ShardHeader) -> str:
+    what = f"it is shard {header.shard} of package {header.package}"
+    if header.institution != expected.institution:
+        what += f" of institution {header.institution}"
+    if header.archive != expected.archive:
+        what += f" of archive {header.archive}"
+    if header.package == expected.package and header.protection != expected.protection:
+        what += f" with protection {header.protection}"
+    return what
 
 
 def _check_cells(source: ByteSource, reference: Reference, shard: int, found: ShardCheck) -> None:

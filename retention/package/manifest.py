@@ -18,6 +18,7 @@ from retention.model.errors import ShardDamagedError, UnsupportedFormatError
 from retention.model.facts import PatientFacts, SeriesFacts, StudyFacts
 from retention.model.identifiers import ArchiveId, InstitutionId, KeyId, PackageId
 from retention.package.erasure import protection_of, scheme_of
+from retention.package.frames import require_size
 from retention.package.geometry import Geometry
 from retention.package.records import FORMAT_VERSION
 from retention.package.sealing import Sealer
@@ -202,6 +203,7 @@ def read_contents(manifest: bytes, sealer: Sealer) -> Contents:
     """Return the sealed part. Raises KeyUnavailableError with the wrong key, ShardDamagedError."""
     public, sealed = _split(manifest)
     compressed = sealer.open_manifest(public, sealed)
+    require_size(compressed, "the sealed part of a manifest", at_most=MAX_MANIFEST_BYTES)
     try:
         plain = zstandard.ZstdDecompressor().decompress(compressed, max_output_size=MAX_MANIFEST_BYTES)
     except zstandard.ZstdError as error:

@@ -55,7 +55,10 @@ class StripeReader:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def stripe(self, stripe: int) -> bytes:
-        """Return one stripe, decoded if need be; the last one is remembered."""
+        """Return one stripe, decoded if need be; the last one is remembered.
+
+        What was decoded is compared with the index before it counts: bad memory or a broken library ends here.
+        """
         if self._last is not None and self._last[0] == stripe:
             return self._last[1]
         geometry = self.reference.geometry
@@ -68,8 +71,24 @@ class StripeReader:
                 hint="bring back a missing volume, then run retention audit run",
                 package=self.reference.header.package,
             ) from error
+        self._check_decoded(stripe, data, cells)
         self._last = (stripe, data)
         return data
+
+    def _check_decoded(self, stripe: int, data: bytes, given: Mapping[int, bytes]) -> None:
+        """Compare the data cells that were not given to the decoder with their digests."""
+        geometry = self.reference.geometry
+        length = geometry.cell_length(stripe)
+        for shard in range(geometry.protection.data):
+            if shard in given or geometry.protection.is_copies:
+                continue
+            cell = data[shard * length : (shard + 1) * length].ljust(length, b"\0")
+            if blake3_digest(cell) != self.reference.digest(stripe, shard):
+                package = self.reference.header.package
+                raise ShardDamagedError(
+                    f"a rebuilt cell of package {package} is wrong: stripe {stripe}, shard {shard}",
+                    hint="nothing of it was used; check this machine's memory and libraries",
+                )
 
     def good_cells(self, stripe: int) -> dict[int, bytes]:
         """Return cells of a stripe that match their digests: as many as decoding needs, data cells first."""

@@ -329,3 +329,23 @@ def test_a_range_outside_the_stream_is_refused(built: Built) -> None:
     for start, length in ((-1, 1), (0, end + 1), (end, 1)):
         with pytest.raises(ShardDamagedError, match="outside"):
             reader.read(start, length)
+
+
+@pytest.mark.parametrize("at", [0, 63, 64, 191])
+def test_a_decoder_that_lies_is_found_out_before_a_byte_is_used(
+    coded: Built, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bad memory or a broken library: what was decoded must match the index, as what was read must."""
+    honest = erasure.decode
+
+    def lying(protection: Protection, cells: Mapping[int, bytes], stripe_bytes: int) -> bytes:
+        stripe = bytearray(honest(protection, cells, stripe_bytes))
+        stripe[at] ^= 1
+        return bytes(stripe)
+
+    monkeypatch.setattr(erasure, "decode", lying)
+    reader = StripeReader(coded.reference, coded.without(at // 64))
+    with pytest.raises(ShardDamagedError, match=f"stripe 0, shard {at // 64}") as refused:
+        reader.stripe(0)
+    assert refused.value.hint is not None
+    assert "memory" in refused.value.hint

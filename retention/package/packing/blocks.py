@@ -10,6 +10,7 @@ from enum import Enum, IntEnum, auto
 import zstandard
 
 from retention.model.errors import ShardDamagedError, UnsupportedFormatError
+from retention.package.frames import require_size
 from retention.package.packing import planes16
 
 BLOCK_BYTES = 1024 * 1024
@@ -158,6 +159,7 @@ def _unpack(
     elif packing is Packing.PLANES16:
         plain = planes16.unpack(packed, unpacked_bytes)
     else:
+        require_size(packed, "a zstd block", exactly=unpacked_bytes)
         codec = _codecs.decompressor
         if dictionary is not None:
             codec = zstandard.ZstdDecompressor(dict_data=dictionary)

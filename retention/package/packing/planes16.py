@@ -15,6 +15,7 @@ import numpy.typing as npt
 import zstandard
 
 from retention.model.errors import ShardDamagedError
+from retention.package.frames import require_size
 
 _U8 = npt.NDArray[np.uint8]
 _U16 = npt.NDArray[np.uint16]
@@ -139,6 +140,7 @@ def unpack(packed: bytes, unpacked_bytes: int) -> memoryview:
 
 
 def _planes(packed: bytes, unpacked_bytes: int) -> bytes:
+    require_size(packed, "a planes16 block", exactly=unpacked_bytes)
     try:
         planes = _codecs.decompressor.decompress(packed, max_output_size=unpacked_bytes)
     except zstandard.ZstdError as error:
