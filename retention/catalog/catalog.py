@@ -14,6 +14,7 @@ from typing import Self
 
 from retention.catalog import (
     integrity,
+    inventory,
     ledger,
     locations,
     packages,
@@ -36,6 +37,7 @@ from retention.catalog.records import (
     JournalPosition,
     PackageKind,
     PackageSummary,
+    PlacedShard,
     QuarantineItem,
     ShardRecord,
     ShardState,
@@ -193,6 +195,10 @@ class Catalog:
         with self._database.read() as connection:
             row = packages.package_row(connection, package_id)
             return shards.read_shards(connection, [row])[row]
+
+    def placed_shards(self) -> Iterator[PlacedShard]:
+        """Stream every shard that lies somewhere, by package id and number: in the order of their names."""
+        return inventory.list_placed(self._database)
 
     def flawed_shards(self, state: ShardState | None = None) -> Iterator[FlawedShard]:
         """Stream the shards that are not sound, or those in one state, in order of package."""

@@ -114,8 +114,8 @@ GUARDS = (
     unreplaced("series", ("id",), ("study_row", "series_uid")),
     frozen(
         "package", "id", "package_id", "institution_row", "study_row", "kind", "tier", "data", "parity", "format",
-        "instances", "bytes_received", "bytes_stored", "index_root", "key_id", "sequence", "created_at",
-        "supersedes_row",
+        "instances", "bytes_received", "bytes_stored", "index_root", "manifest_digest", "key_id", "sequence",
+        "created_at", "supersedes_row",
     ),
     forward(
         "package",

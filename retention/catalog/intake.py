@@ -117,6 +117,7 @@ class _Batch:
             "bytes_received": record.bytes_received,
             "bytes_stored": record.bytes_stored,
             "index_root": record.index_root,
+            "manifest_digest": record.manifest_digest,
             "key_id": record.key_id,
             "key_segment": record.key_segment,
             "sequence": record.sequence,

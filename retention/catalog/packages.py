@@ -120,6 +120,7 @@ def _package(row: AnyRow, shards: tuple[ShardRecord, ...]) -> PackageSummary:
         bytes_received=row.bytes_received,
         bytes_stored=row.bytes_stored,
         index_root=bytes(row.index_root),
+        manifest_digest=bytes(row.manifest_digest),
         key_id=KeyId(row.key_id),
         key_segment=row.key_segment,
         supersedes=PackageId(row.supersedes) if row.supersedes else None,

@@ -107,6 +107,17 @@ class ShardRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedShard:
+    """A shard that lies somewhere, and the package it belongs to."""
+
+    package_id: PackageId
+    number: int
+    generation: int
+    volume: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantinedRecord:
     """Why one instance of a quarantine package lies there. `source` is the name it came under."""
 
@@ -121,8 +132,9 @@ class QuarantinedRecord:
 class PackageRecord:
     """A package as its journal entry states it: all that the catalog learns when it is committed.
 
-    `digests` are (keyed digest of the identity, 16 bytes; ordinal in the package) of every instance. A package that
-    `supersedes` another holds the same instances in another form.
+    Every shard must agree with `index_root` and `manifest_digest`. `digests` are (keyed digest of the identity, 16
+    bytes; ordinal in the package) of every instance. A package that `supersedes` another holds the same instances in
+    another form.
     """
 
     package_id: PackageId
@@ -136,6 +148,7 @@ class PackageRecord:
     bytes_received: int
     bytes_stored: int
     index_root: bytes
+    manifest_digest: bytes
     key_id: KeyId
     created_at: datetime
     shards: tuple[ShardRecord, ...]
@@ -188,6 +201,7 @@ class PackageSummary:
     bytes_received: int
     bytes_stored: int
     index_root: bytes
+    manifest_digest: bytes
     key_id: KeyId
     key_segment: str | None
     supersedes: PackageId | None

@@ -183,6 +183,7 @@ class PackageRow(Base, table=True):
     bytes_received: int = Field(sa_column=Column("bytes_received", BigInteger(), nullable=False))
     bytes_stored: int = Field(sa_column=Column("bytes_stored", BigInteger(), nullable=False))
     index_root: bytes = Field(sa_column=Column("index_root", LargeBinary(), nullable=False))
+    manifest_digest: bytes = Field(sa_column=Column("manifest_digest", LargeBinary(), nullable=False))
     key_id: str = Field(sa_column=Column("key_id", String(32), nullable=False))
     key_segment: str | None = Field(sa_column=Column("key_segment", Text()))
     sequence: int = Field(sa_column=Column("sequence", BigInteger(), nullable=False))

@@ -61,6 +61,11 @@ class Transaction:
         """
         shards.set_shards(self._connection, self._places, self._package_row(package_id), known)
 
+    def shards_of(self, package_id: PackageId) -> list[ShardRecord]:
+        """The shards of a package as of this transaction, in order of number. Raises NotFoundError."""
+        row = self._package_row(package_id)
+        return shards.read_shards(self._connection, [row])[row]
+
     def record_verified(self, verified: Mapping[PackageId, Sequence[int]], at: datetime) -> None:
         """Note that these shards (package id: numbers) were read back whole at that instant.
 

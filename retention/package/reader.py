@@ -15,8 +15,10 @@ from retention.package.sealing import Sealer, block_number
 from retention.package.shard import ByteSource, Reference, read_reference
 
 
-def find_reference(sources: Mapping[int, ByteSource], index_root: bytes | None = None) -> Reference:
-    """Return the first whole reference among the shards, the committed one if `index_root` is given.
+def find_reference(
+    sources: Mapping[int, ByteSource], index_root: bytes | None = None, manifest_digest: bytes | None = None
+) -> Reference:
+    """Return the first whole reference among the shards, the committed one if its digests are given.
 
     Raises PackageLostError when no shard has it.
     """
@@ -27,9 +29,13 @@ def find_reference(sources: Mapping[int, ByteSource], index_root: bytes | None =
         except (IntegrityError, StorageError) as error:
             problems.append(f"shard {shard}: {error.message}")
             continue
-        if index_root is None or reference.entry.index_root == index_root:
+        entry = reference.entry
+        if index_root not in (None, entry.index_root):
+            problems.append(f"shard {shard}: not the index the journal committed to")
+        elif manifest_digest not in (None, entry.manifest_digest):
+            problems.append(f"shard {shard}: not the manifest the journal committed to")
+        else:
             return reference
-        problems.append(f"shard {shard}: not the index the journal committed to")
     raise PackageLostError(
         "no shard has a whole index and manifest (" + ("; ".join(problems) or "no shard was found") + ")",
         hint="bring back a volume that holds a shard of this package, then run retention audit run",

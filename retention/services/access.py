@@ -62,7 +62,7 @@ class PackageAccess:
 
     def _reference(self, package: PackageSummary, opened: dict[int, ObjectReader]) -> Reference:
         try:
-            return find_reference(opened, package.index_root)
+            return find_reference(opened, package.index_root, package.manifest_digest)
         except PackageLostError as error:
             error.context["package"] = package.package_id
             raise

@@ -119,6 +119,7 @@ def package_record(envelope: Envelope, contents: Contents | None, names: Names) 
         bytes_received=number_of(data, "bytes_received"),
         bytes_stored=shard_bytes * protection.shards,
         index_root=bytes.fromhex(text_of(data, "index_root")),
+        manifest_digest=bytes.fromhex(text_of(data, "manifest")),
         key_id=KeyId(text_of(data, "key")),
         created_at=envelope.at,
         shards=shards,

@@ -125,6 +125,7 @@ def package(number: int = 1, **changes: Any) -> PackageRecord:
         bytes_received=500 * instances,
         bytes_stored=300 * instances,
         index_root=digest("root", number) * 2,
+        manifest_digest=digest("manifest", number) * 2,
         key_id=KeyId(digest("key", number).hex()),
         created_at=AT,
         shards=shards(protection, changes.get("created_at", AT)),

@@ -25,7 +25,8 @@ FROZEN = {
     "series": ("id", "study_row", "series_uid"),
     "package": (
         "id", "package_id", "institution_row", "study_row", "kind", "tier", "data", "parity", "format", "instances",
-        "bytes_received", "bytes_stored", "index_root", "key_id", "sequence", "created_at", "supersedes_row",
+        "bytes_received", "bytes_stored", "index_root", "manifest_digest", "key_id", "sequence", "created_at",
+        "supersedes_row",
     ),
     "shard": ("package_row", "number"),
     "instance": ("institution_row", "digest", "variant", "package_row", "ordinal"),
@@ -179,7 +180,7 @@ def test_what_moves_moves_forward(raw: sqlite3.Connection, statement):
         "INSERT INTO instance VALUES (1, x'00', 0, 1, 0)",
         (
             "INSERT INTO package SELECT 9, 'new', 1, NULL, 'study', tier, data, parity, format, 0, 0, 0, index_root,"
-            " key_id, NULL, 9, created_at, 1, verified_at, 0, NULL, NULL FROM package WHERE id = 3"
+            " manifest_digest, key_id, NULL, 9, created_at, 1, verified_at, 0, NULL, NULL FROM package WHERE id = 3"
         ),
     ],
 )

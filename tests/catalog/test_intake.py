@@ -50,8 +50,8 @@ def test_a_package_comes_back_as_it_was_recorded(catalog: Catalog):
     found = catalog.package(record.package_id)
     for name in (
         "package_id", "institution_id", "sequence", "kind", "tier", "protection", "format", "instances",
-        "bytes_received", "bytes_stored", "index_root", "key_id", "key_segment", "created_at", "closed", "supersedes",
-        "shards",
+        "bytes_received", "bytes_stored", "index_root", "manifest_digest", "key_id", "key_segment", "created_at",
+        "closed", "supersedes", "shards",
     ):  # fmt: skip
         assert getattr(found, name) == getattr(record, name), name
     assert (found.institution, found.study_uid) == ("necker", study_uid(1))

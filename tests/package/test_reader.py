@@ -26,7 +26,7 @@ from retention.package.reader import PackageReader, StripeReader, find_reference
 from retention.package.records import ShardHeader
 from retention.package.sealing import Sealer, block_number
 from retention.package.shard import read_reference
-from retention.package.writer import PackageWriter
+from retention.package.writer import PackageWriter, make_tail
 from tests.package.conftest import (
     ARCHIVE,
     CREATED_AT,
@@ -170,6 +170,19 @@ def test_the_reference_is_the_one_the_journal_committed_to(built: Built) -> None
     assert find_reference(mixed, root).index == built.tail.index
     with pytest.raises(PackageLostError, match="journal"):
         find_reference(rewritten.shards, root)
+
+
+def test_a_manifest_consistently_rewritten_by_somebody_is_not_the_one_committed_to(built: Built) -> None:
+    """Without the key it cannot be opened any more; taken for the truth it would spread to the other shards."""
+    root, digest = built.tail.entry.index_root, built.tail.entry.manifest_digest
+    forged = built.tail.manifest[:-1] + bytes([built.tail.manifest[-1] ^ 1])
+    geometry = built.reference.geometry
+    tail = make_tail(geometry, built.tail.index, forged, built.header.package, built.tail.entry.key)
+    built.shards[0].data[built.tail.entry.index_start :] = tail.encode()
+    assert find_reference(built.shards, root).manifest == forged
+    assert find_reference(built.shards, root, digest).manifest == built.tail.manifest
+    with pytest.raises(PackageLostError, match="manifest the journal"):
+        find_reference({0: built.shards[0]}, root, digest)
 
 
 def test_without_any_whole_shard_the_error_names_what_is_wrong_with_each(built: Built) -> None:

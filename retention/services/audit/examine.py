@@ -72,7 +72,7 @@ def examine(volumes: VolumeSet, package: PackageSummary, pool: Executor) -> Exam
     found = Examination(package)
     with opened_shards(volumes, package, found) as opened:
         try:
-            found.reference = find_reference(opened, package.index_root)
+            found.reference = find_reference(opened, package.index_root, package.manifest_digest)
         except PackageLostError as error:
             for number in opened:
                 found.findings[number] = _finding(FindingKind.CORRUPT, package, package.shards[number], error.message)

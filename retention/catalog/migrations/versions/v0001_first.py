@@ -135,6 +135,7 @@ def _packages() -> None:
             for name in ("instances", "bytes_received", "bytes_stored")
         ),
         sa.Column("index_root", sa.LargeBinary(), nullable=False),
+        sa.Column("manifest_digest", sa.LargeBinary(), nullable=False),
         sa.Column("key_id", sa.String(32), nullable=False),
         sa.Column("key_segment", sa.Text()),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
@@ -260,8 +261,8 @@ def _guards() -> tuple[Guard, ...]:
         unreplaced("series", ("id",), ("study_row", "series_uid")),
         frozen(
             "package", "id", "package_id", "institution_row", "study_row", "kind", "tier", "data", "parity", "format",
-            "instances", "bytes_received", "bytes_stored", "index_root", "key_id", "sequence", "created_at",
-            "supersedes_row",
+            "instances", "bytes_received", "bytes_stored", "index_root", "manifest_digest", "key_id", "sequence",
+            "created_at", "supersedes_row",
         ),
         forward(
             "package",
