@@ -75,6 +75,13 @@ class BuiltPackage:
         return Reference(self.header, tail.entry, geometry, tail.index, tail.manifest, read_public(tail.manifest))
 
 
+@dataclass(frozen=True, slots=True)
+class NothingBuilt:
+    """Not one of the files could be taken: there is no package."""
+
+    refused: Sequence[FileRefused]
+
+
 class PackageBuilder:
     """Builds packages for one tier in one session."""
 
@@ -87,8 +94,8 @@ class PackageBuilder:
         self._session = session
         self._pool = pool
 
-    def build(self, institution: InstitutionId, kind: str, files: Sequence[FileToKeep]) -> BuiltPackage | None:
-        """Write a package of these files; None if not one of them could be taken.
+    def build(self, institution: InstitutionId, kind: str, files: Sequence[FileToKeep]) -> BuiltPackage | NothingBuilt:
+        """Write a package of these files, if any can be taken.
 
         Raises PlacementError when the tier cannot take it, StorageError.
         """
@@ -105,7 +112,7 @@ class PackageBuilder:
             rows, refused = self._write(writer, sealer, files, uploads)
             if not rows:
                 uploads.abort()
-                return None
+                return NothingBuilt(refused)
             contents = _contents(kind, files, rows)
             tail = writer.finish(kind, format_instant(self._stores.clock.now()), contents)
             uploads.require_enough()

@@ -17,8 +17,9 @@ from retention.model.errors import RetentionError
 from retention.model.identifiers import InstitutionId
 from retention.package.manifest import KIND_QUARANTINE, KIND_STUDY, ROLE_CONFLICT
 from retention.services.events import Names
-from retention.services.ingest.build import BuiltPackage, PackageBuilder
+from retention.services.ingest.build import BuiltPackage, NothingBuilt, PackageBuilder
 from retention.services.ingest.finish import FinishedPackage, finish
+from retention.services.ingest.pack import FileRefused
 from retention.services.ingest.recognise import Recognised, Recogniser
 from retention.services.ingest.scan import ScannedFile, Scanner, SkippedFile, UnreadableFile
 from retention.services.progress import Progress
@@ -143,9 +144,11 @@ class Ingest:
             is_study = kind == KIND_STUDY
             found = recogniser.recognise(files) if is_study else recogniser.recognise_unidentified(files)
             self._account_recognised(found)
-            built = builder.build(self._institution, kind, found.keep) if found.keep else None
+            built = builder.build(self._institution, kind, found.keep) if found.keep else NothingBuilt(())
             self._progress.advance(sum(file.stamp.size_bytes for file in files))
-            if built is not None:
+            if isinstance(built, NothingBuilt):
+                self._account_refused(built.refused)
+            else:
                 yield built
 
     def _account_recognised(self, found: Recognised) -> None:
@@ -157,8 +160,7 @@ class Ingest:
     def _account(self, finished: Iterable[FinishedPackage]) -> None:
         for package in finished:
             built = package.built
-            for refused in built.refused:
-                self._refuse_unreadable(UnreadableFile(refused.file.path, refused.reason))
+            self._account_refused(built.refused)
             if package.error is not None:
                 self._report.failures.append(package.error)
                 continue
@@ -181,6 +183,10 @@ class Ingest:
                 self._report.refused.append(Refusal(paths[row.ordinal], "conflict: kept beside the first of its UID"))
             else:
                 self._report.stored += 1
+
+    def _account_refused(self, refused: Iterable[FileRefused]) -> None:
+        for each in refused:
+            self._refuse_unreadable(UnreadableFile(each.file.path, each.reason))
 
     def _refuse_unreadable(self, file: UnreadableFile) -> None:
         self._report.unreadable += 1

@@ -89,9 +89,15 @@ class OpenFile:
             if not more:
                 raise changed(self._file)
             data += more
-        if offset == 0 and blake3_digest(memoryview(data)[:PREFIX_BYTES]) != self._file.prefix_digest:
-            raise changed(self._file)
+        if offset == 0:
+            self._check_prefix(data)
         return data
+
+    def _check_prefix(self, start: bytes) -> None:
+        is_enough = len(start) >= min(PREFIX_BYTES, self._file.stamp.size_bytes)
+        prefix = memoryview(start)[:PREFIX_BYTES] if is_enough else os.pread(self._descriptor, PREFIX_BYTES, 0)
+        if blake3_digest(prefix) != self._file.prefix_digest:
+            raise changed(self._file)
 
     def check_unchanged(self) -> None:
         """Raise InputChangedError if the file is not what it was at the scan."""
