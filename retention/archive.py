@@ -52,15 +52,15 @@ def create_archive(root: Path, name: str, *, is_rehearsal: bool, clock: Clock | 
     `archive.yaml` comes last: nothing looks like an archive before it is one.
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise UsageError(f"{root} is not empty", hint="name a new folder; an archive is never made over another")
+        raise UsageError(
+            f"{root} is not empty", hint="name a new folder; an archive is never made over another"
+        )
     text = default_settings_text(name)
     settings = parse_settings(text)
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     archive_id, root_secret, recovery_secret = ArchiveId(new_id()), new_secret(), new_secret()
     _write_root_key(root_key_path(root, os.environ), root_secret)
-    volumes = VolumeSet(
-        {spec.name: open_volume(spec, root) for spec in settings.volumes.values()}, settings
-    )
+    volumes = VolumeSet({spec.name: open_volume(spec, root) for spec in settings.volumes.values()}, settings)
     stores = Stores(
         root,
         settings,
@@ -89,15 +89,19 @@ def open_archive(root: Path, *, as_of: datetime | None = None, person: str | Non
     catalog = Catalog.open(settings.catalog, root=root)
     stores = _stores(root, settings, catalog.archive_id(), catalog, SystemClock())
     if as_of is not None:
-        if not initialise.is_rehearsal(stores):
-            raise ClockRefusedError(
-                "this is a production archive: it takes its time from the clock alone",
-                hint="rehearse on an archive made with `retention init --rehearsal`",
-            )
-        stores.clock = RehearsalClock(as_of)
+        _set_clock(stores, as_of)
     if person is not None:
         stores.actor = Names(stores.keyring.index_key.secret).person(person)
     return stores
+
+
+def _set_clock(stores: Stores, as_of: datetime) -> None:
+    if not initialise.is_rehearsal(stores):
+        raise ClockRefusedError(
+            "this is a production archive: it takes its time from the clock alone",
+            hint="rehearse on an archive made with `retention init --rehearsal`",
+        )
+    stores.clock = RehearsalClock(as_of)
 
 
 def prepare_to_write(stores: Stores) -> None:
@@ -109,12 +113,19 @@ def prepare_to_write(stores: Stores) -> None:
         sessions.recover(stores.root, stores.volumes, stores.catalog)
 
 
-def rebuild_archive_catalog(root: Path, progress: Progress) -> RebuildReport:
-    """Make the catalog anew from the online volumes alone. Raises as `rebuild_catalog`, and when no volume answers."""
+def rebuild_archive_catalog(
+    root: Path, progress: Progress, *, as_of: datetime | None = None
+) -> RebuildReport:
+    """Make the catalog anew from the online volumes alone.
+
+    Raises as `rebuild_catalog`, ClockRefusedError as `open_archive`, and ArchiveNotFoundError when no volume answers.
+    """
     settings = load_settings(root / SETTINGS_FILE)
     archive_id = _archive_id_from_volumes(root, settings)
     stores = _stores(root, settings, archive_id, None, SystemClock())
     try:
+        if as_of is not None:
+            _set_clock(stores, as_of)
         with stores.commit_lock.hold():
             return rebuild.rebuild_catalog(
                 settings.catalog, root, archive_id, stores.journal, stores.keyring, progress
@@ -167,8 +178,12 @@ def _archive_id_from_volumes(root: Path, settings: ArchiveSettings) -> ArchiveId
         if identity is not None:
             found[identity.archive_id] += 1
     if len(found) != 1:
-        what = "none of the volumes has an identity" if not found else "the volumes belong to different archives"
-        raise ArchiveNotFoundError(what, hint="check that the right disks are mounted at the places in archive.yaml")
+        what = (
+            "none of the volumes has an identity" if not found else "the volumes belong to different archives"
+        )
+        raise ArchiveNotFoundError(
+            what, hint="check that the right disks are mounted at the places in archive.yaml"
+        )
     return next(iter(found))
 
 

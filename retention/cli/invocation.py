@@ -1,51 +1,59 @@
-"""One call of the program: the global options, and the way from a command's function to its exit code.
+"""One call of the program: the global options, and how a function becomes a command.
 
-Every command ends here: data on stdout (one JSON document, JSON Lines, or text for people), everything else on stderr,
-and no traceback unless asked for.
+A command is a function that returns a Result; what it prints, where, and with which exit code it ends is decided in one
+place for all of them. Its return type names its JSON document: the schema is made from that (`retention.cli.schemas`).
 """
 
 from __future__ import annotations
 
 import functools
-import os
-import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 import typer
 
 from retention.cli import exit_codes
 from retention.cli.catalogue import Messages
-from retention.model.clock import parse_instant
-from retention.model.errors import ArchiveNotFoundError, RetentionError, UsageError
+from retention.model.clock import Clock, RehearsalClock, SystemClock, parse_instant
+from retention.model.errors import ArchiveNotFoundError, UsageError
 
 if TYPE_CHECKING:  # what a command does not touch is not imported: `retention --help` stays quick
-    from retention.cli.progress import ConsoleProgress
+    from retention.services.progress import Progress
     from retention.services.stores import Stores
 
 P = ParamSpec("P")
+Document = TypeVar("Document", bound=Mapping[str, object])
 
 
 @dataclass(slots=True)
-class Result:
+class Result(Generic[Document]):
     """What a command has to say: `data` for machines, `lines` for people, its exit code.
 
-    `rows` names the list in `data` that `--jsonl` streams.
+    `rows` names the list in `data` that `--jsonl` streams; it may come from an iterator.
     """
 
-    data: dict[str, Any]
+    data: Document
     lines: Iterable[str] = ()
     exit_code: int = exit_codes.DONE
     rows: str | None = None
-    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command as registered. `document` is the text of its return type, as it stands in `module`."""
+
+    name: str
+    module: str
+    summary: str
+    document: str
 
 
 @dataclass(slots=True)
 class Invocation:
-    """The global options of this call."""
+    """The global options of this call, and the command it is about once that is known."""
 
     archive: Path | None = None
     as_of: str | None = None
@@ -58,11 +66,16 @@ class Invocation:
     command: str = ""
 
     @property
-    def messages(self) -> Messages:
-        return Messages(self.language)
+    def prints_json(self) -> bool:
+        return self.is_json or self.is_jsonl
 
     def say(self, key: str, /, **values: object) -> str:
-        return self.messages.say(key, **values)
+        """Return a message of the catalogue in the language of this call."""
+        return Messages(self.language).say(key, **values)
+
+    def usage_error(self, key: str, /, **values: object) -> UsageError:
+        """Return the error of that key in the catalogue, with the hint beside it."""
+        return UsageError(self.say(key, **values), hint=self.say(f"{key}_hint", **values))
 
     def root(self) -> Path:
         """Return the archive's folder. Raises ArchiveNotFoundError when none was named and none is here."""
@@ -71,20 +84,21 @@ class Invocation:
         here = Path.cwd()
         if (here / "archive.yaml").exists():
             return here
-        raise ArchiveNotFoundError(
-            "no archive was named and there is no archive.yaml here",
-            hint="use --archive DIR or RETENTION_ARCHIVE, or make one: retention init DIR",
-        )
+        raise ArchiveNotFoundError(self.say("errors.no_archive"), hint=self.say("errors.no_archive_hint"))
 
     def instant(self) -> datetime | None:
+        """Return the instant of `--as-of`. Raises UsageError."""
         if self.as_of is None:
             return None
         try:
             return parse_instant(self.as_of)
         except ValueError:
-            raise UsageError(
-                f"--as-of {self.as_of} is not an instant", hint="write 2031-05-01 or 2031-05-01T12:00:00+02:00"
-            ) from None
+            raise self.usage_error("errors.as_of", text=self.as_of) from None
+
+    def clock(self) -> Clock:
+        """Return the clock of a new rehearsal archive."""
+        at = self.instant()
+        return SystemClock() if at is None else RehearsalClock(at)
 
     def open(self, *, to_write: bool = False) -> Stores:
         """Open the archive; `to_write` also catches up and cleans up after killed runs."""
@@ -95,56 +109,45 @@ class Invocation:
             prepare_to_write(stores)
         return stores
 
-    def progress(self) -> ConsoleProgress:
-        from retention.cli.progress import ConsoleProgress
+    def progress(self) -> Progress:
+        """Return who shows how far long work is."""
+        from retention.cli.progress import console_progress
 
-        return ConsoleProgress(is_silent=self.is_quiet)
-
-    def warn(self, text: str) -> None:
-        """Tell people something beside the result."""
-        if not self.is_quiet:
-            print(text, file=sys.stderr)
+        return console_progress(is_quiet=self.is_quiet)
 
 
 current = Invocation()
 """This call's options: set once by the program's entry, before any command runs."""
 
+registered: dict[str, Command] = {}
+"""Every command by name (`study list`)."""
 
-def command(name: str) -> Callable[[Callable[P, Result]], Callable[P, None]]:
+
+def begin(*, is_json: bool, is_jsonl: bool) -> None:
+    """Forget an earlier call in this process. How to print is known before the rest is understood."""
+    fresh = Invocation(is_json=is_json, is_jsonl=is_jsonl)
+    for name in Invocation.__slots__:
+        setattr(current, name, getattr(fresh, name))
+
+
+def command(name: str) -> Callable[[Callable[P, Result[Document]]], Callable[P, None]]:
     """Make a function that returns a Result into a command named `name`."""
 
-    def wrap(function: Callable[P, Result]) -> Callable[P, None]:
+    def wrap(function: Callable[P, Result[Document]]) -> Callable[P, None]:
+        summary = (function.__doc__ or "").partition("\n")[0]
+        registered[name] = Command(name, function.__module__, summary, function.__annotations__["return"])
+        # Typer evaluates annotations; the document's module is only there for the schema.
+        function.__annotations__["return"] = None
+
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> None:
-            current.command = name
-            raise typer.Exit(_finish(lambda: function(*args, **kwargs)))
+            from retention.cli import output
 
-        call.__annotations__["return"] = None
+            current.command = name
+            result = function(*args, **kwargs)
+            output.show(current, result)
+            raise typer.Exit(result.exit_code)
+
         return call
 
     return wrap
-
-
-def _finish(function: Callable[[], Result]) -> int:
-    from retention.cli import output
-
-    try:
-        result = function()
-        output.show(current, result)
-    except RetentionError as error:
-        if current.is_debug:
-            raise
-        output.show_error(current, error)
-        return exit_codes.exit_code_of(error)
-    except KeyboardInterrupt:
-        output.show_interrupted(current)
-        return exit_codes.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_codes.FAILED
-    except OSError as error:
-        if current.is_debug:
-            raise
-        output.show_error(current, RetentionError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")))
-        return exit_codes.FAILED
-    return result.exit_code

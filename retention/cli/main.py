@@ -1,12 +1,15 @@
-"""The program's entry: global options, the tree of commands, and what is left of errors.
+"""The program's entry: global options, the tree of commands, and what becomes of errors.
 
-Commands import what they need when they run; building the tree imports nothing of the archive.
+Commands import what they need when they run; building the tree imports nothing of the archive. No traceback reaches a
+person unless asked for, and every call that asked for JSON gets exactly one document, whatever happens.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,53 +17,85 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from retention import __version__
-from retention.cli import exit_codes, output
-from retention.cli.commands import archive, audit, catalog, journal, keys, quarantine, study, volume
+from retention.cli import exit_codes, invocation, output
+from retention.cli.arguments import globals_first, is_asked
+from retention.cli.commands import (
+    archive,
+    audit,
+    catalog,
+    demo,
+    journal,
+    keys,
+    quarantine,
+    schema,
+    study,
+    volume,
+)
 from retention.cli.invocation import current
-from retention.model.errors import RetentionError, UsageError
+from retention.model.errors import InputError, RetentionError, UsageError
+
+PROGRAM = "retention"
+
+
+class Language(StrEnum):
+    """Languages of messages. A message that a language lacks is shown in English."""
+
+    EN = "en"
+    FR = "fr"
+
 
 app = typer.Typer(
-    name="retention",
+    name=PROGRAM,
     help="A long-term retention and compliance archive for medical imaging.",
-    no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RETENTION"},
 )
 
-for group in (archive, study, audit, catalog, volume, quarantine, keys, journal):
+for group in (archive, study, audit, catalog, volume, quarantine, keys, journal, schema, demo):
     group.register(app)
 
 
 def _print_version(value: bool) -> None:
     if value:
-        print(f"retention {__version__}")
+        print(f"{PROGRAM} {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def options(
     archive: Annotated[
-        Path | None, typer.Option(help="The archive's folder.", envvar="RETENTION_ARCHIVE", show_default="here")
+        Path | None,
+        typer.Option(help="The archive's folder.", envvar="RETENTION_ARCHIVE", show_default="here"),
     ] = None,
     as_of: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="Act as if the clock showed this (rehearsal archives only).")
+        str | None,
+        typer.Option(metavar="INSTANT", help="Act as if the clock showed this (rehearsal archives only)."),
     ] = None,
-    as_: Annotated[str | None, typer.Option("--as", metavar="PERSON", help="Who acts.")] = None,
+    as_: Annotated[
+        str | None, typer.Option("--as", metavar="PERSON", help="Who acts.", envvar="RETENTION_AS")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Lists as JSON Lines on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no warnings.")] = False,
-    lang: Annotated[str, typer.Option(help="en or fr.")] = "en",
+    lang: Annotated[Language, typer.Option(help="Language of messages.")] = Language.EN,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version.",
+            allow_from_autoenv=False,
+        ),
     ] = False,
 ) -> None:
     """A long-term retention and compliance archive for medical imaging."""
     current.archive, current.as_of, current.person = archive, as_of, as_
     current.is_json, current.is_jsonl, current.is_quiet = json, jsonl, quiet
-    current.language, current.is_debug = lang, debug
+    current.language, current.is_debug = lang.value, debug
 
 
 def run() -> None:
@@ -71,31 +106,71 @@ def run() -> None:
 def main(arguments: list[str]) -> int:
     """Run the program; return its exit code."""
     os.umask(0o077)
-    current.is_json, current.is_jsonl = "--json" in arguments, "--jsonl" in arguments
+    output.prepare_streams()
+    invocation.begin(
+        is_json=is_asked("--json", arguments, os.environ), is_jsonl=is_asked("--jsonl", arguments, os.environ)
+    )
     try:
-        code = app(arguments, standalone_mode=False)
-    except Exit as stop:
-        return stop.exit_code
+        return _guarded(arguments)
+    finally:
+        output.finish_streams()
+
+
+def _guarded(arguments: list[str]) -> int:
+    """Run; whatever is raised becomes an error for people and machines, and its exit code."""
+    try:
+        return _run(globals_first(arguments))
     except TyperException as error:
-        if not arguments:
-            print(error.format_message())
-        else:
-            hint = "retention --help shows all commands"
-            output.show_error(current, UsageError(error.format_message(), hint=hint))
-        return exit_codes.USAGE
+        failure: RetentionError = _usage_error(error)
+    except BrokenPipeError:
+        output.abandon(sys.stdout)  # nobody reads any more, `| head` for instance: nothing to complain about
+        return exit_codes.FAILED
     except (KeyboardInterrupt, Abort):
         output.show_interrupted(current)
         return exit_codes.INTERRUPTED
-    except Exception as error:
-        if current.is_debug:
-            raise
-        output.show_error(current, _unforeseen(error))
-        return exit_codes.FAILED
+    except RetentionError as error:
+        failure = error
+    except OSError as error:
+        failure = _of_system(error)
+    except Exception as error:  # noqa: BLE001  # the last line of defence: a bug, told without a traceback
+        failure = _unforeseen(error)
+    if current.is_debug:
+        traceback.print_exc()
+    output.show_error(current, failure)
+    return exit_codes.exit_code_of(failure)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = app(arguments or ["--help"], standalone_mode=False, prog_name=PROGRAM)
+    except Exit as stop:
+        code = stop.exit_code
+    sys.stdout.flush()
+    if not arguments:
+        return exit_codes.USAGE
     return code if isinstance(code, int) else exit_codes.DONE
 
 
-def _unforeseen(error: Exception) -> RetentionError:
-    return RetentionError(
-        f"something happened that the program did not foresee: {type(error).__name__}: {error}",
-        hint="nothing that was acknowledged is lost; run it again with --debug and report what it shows",
+def _usage_error(error: TyperException) -> UsageError:
+    """Return what is wrong with the command line, and where its help is."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    path = PROGRAM if context is None else context.command_path
+    name = path.removeprefix(PROGRAM).strip()
+    message = error.format_message().replace(" Value error, ", " ")
+    if name in invocation.registered:
+        current.command = name
+        return UsageError(message, hint=current.say("errors.usage_hint", command=path))
+    known = ", ".join(getattr(context.command, "commands", ())) if context is not None else ""
+    return UsageError(
+        error.format_message(), hint=current.say("errors.commands_hint", command=path, known=known)
     )
+
+
+def _of_system(error: OSError) -> RetentionError:
+    what = current.say("errors.system", reason=error.strerror or str(error), file=error.filename or "")
+    return InputError(what.rstrip(": "), hint=current.say("errors.system_hint"))
+
+
+def _unforeseen(error: Exception) -> RetentionError:
+    what = current.say("errors.unforeseen", kind=type(error).__name__, text=str(error))
+    return RetentionError(what, hint=current.say("errors.unforeseen_hint"))

@@ -1,41 +1,59 @@
-"""`init`, `ingest`, `doctor`, `demo`: an archive as a whole."""
+"""`init`, `ingest`, `doctor`: an archive as a whole."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retention.cli import exit_codes
 from retention.cli.invocation import Result, command, current
-from retention.cli.output import size_text
+from retention.cli.output import remark
+from retention.cli.text import rate_text, size_text, toned
+
+if TYPE_CHECKING:
+    from retention.cli.documents.archive import Doctor, Ingest, Init
+    from retention.services.ingest.ingest import IngestReport
 
 
 def register(app: typer.Typer) -> None:
     app.command("init")(init)
     app.command("ingest")(ingest)
     app.command("doctor")(doctor)
-    app.command("demo")(demo)
 
 
 @command("init")
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     name: Annotated[str | None, typer.Option(help="The archive's name (default: the folder's).")] = None,
-    rehearsal: Annotated[bool, typer.Option("--rehearsal", help="An archive whose clock may be set.")] = False,
-) -> Result:
-    """Make an archive with the embedded defaults, and show its recovery key once."""
+    rehearsal: Annotated[
+        bool, typer.Option("--rehearsal", help="An archive whose clock may be set.")
+    ] = False,
+) -> Result[Init]:
+    """Make an archive, and show its recovery key once."""
     from retention.archive import create_archive
+    from retention.model.errors import ClockRefusedError
+    from retention.settings.terms import archive_name_from
 
-    made = create_archive(directory, name or directory.resolve().name, is_rehearsal=rehearsal)
+    if current.as_of is not None and not rehearsal:
+        raise ClockRefusedError(current.say("init.as_of"), hint=current.say("init.as_of_hint"))
+    folder = directory.resolve()
+    named = archive_name_from(folder.name) if name is None else name
+    made = create_archive(directory, named, is_rehearsal=rehearsal, clock=current.clock())
     settings = made.stores.settings
     made.stores.close()
-    current.warn(current.say("init.recovery", key=made.recovery_key))
-    data = {
-        "archive": str(directory.resolve()),
+    remark(current, current.say("init.recovery", key=made.recovery_key))
+    data: Init = {
+        "archive": str(folder),
+        "name": settings.name,
         "archive_id": made.stores.archive_id,
-        "volumes": [{"name": v.name, "url": v.url, "domain": v.domain} for v in settings.volumes.values()],
+        "volumes": [
+            {"name": v.name, "url": v.url, "site": v.site, "domain": v.domain}
+            for v in settings.volumes.values()
+        ],
         "tiers": [
             {"name": t.name, "protection": str(t.protection), "volumes": list(t.volumes)}
             for t in settings.tiers.values()
@@ -54,26 +72,33 @@ def init(
 @command("ingest")
 def ingest(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="DICOM files or folders.")],
-    institution: Annotated[str, typer.Option(help="Whose studies these are.")],
-    tier: Annotated[str, typer.Option(help="The tier to store them on.")] = "hot",
+    institution: Annotated[str, typer.Option(metavar="NAME", help="Whose studies these are.")],
+    tier: Annotated[str, typer.Option(metavar="TIER", help="The tier to store them on.")] = "hot",
     jobs: Annotated[int | None, typer.Option(min=1, help="Threads that pack (default: one a core).")] = None,
-) -> Result:
+) -> Result[Ingest]:
     """Store every DICOM file below PATH, bit for bit."""
     from retention.services import institutions
-    from retention.services.ingest.ingest import Ingest
+    from retention.services.ingest.ingest import Ingest as IngestRun
     from retention.services.memory import keep_freed_memory
 
     keep_freed_memory()
-    stores = current.open(to_write=True)
-    try:
-        is_new = not stores.catalog.institutions()
+    with closing(current.open(to_write=True)) as stores:
+        stores.volumes.tier(tier)
+        is_first = not stores.catalog.institutions()
         record = institutions.first_or_known(stores, institution)
-        report = Ingest(stores, record.institution_id, tier, current.progress(), jobs).run(paths)
-    finally:
-        stores.close()
+        report = IngestRun(stores, record.institution_id, tier, current.progress(), jobs).run(paths)
     if report.failures:
-        raise report.failures[0]
-    data = {
+        failure = report.failures[0]
+        failure.hint = current.say("ingest.rest", studies=report.studies, hint=failure.hint or "")
+        raise failure
+    made = [current.say("ingest.institution", name=institution)] if is_first else []
+    exit_code = exit_codes.PARTIAL if report.refused else exit_codes.DONE
+    return Result(ingest_document(report), [*made, *ingest_lines(report)], exit_code)
+
+
+def ingest_document(report: IngestReport) -> Ingest:
+    """Return what `ingest` says of a run."""
+    return {
         "studies": report.studies,
         "stored": report.stored,
         "duplicates": report.duplicates,
@@ -88,57 +113,52 @@ def ingest(
         "seconds": round(report.seconds, 3),
         "refused": [{"path": each.path, "reason": each.reason} for each in report.refused],
     }
-    lines = [current.say("ingest.institution", name=institution)] if is_new else []
-    lines.append(
-        current.say(
-            "ingest.done",
-            stored=report.stored,
-            studies=report.studies,
-            bytes_in=size_text(report.bytes_in),
-            bytes_stored=size_text(report.bytes_stored),
-            seconds=report.seconds,
-            rate=size_text(int(report.bytes_in / max(report.seconds, 1e-6))),
-        )
+
+
+def ingest_lines(report: IngestReport) -> Iterator[str]:
+    """Tell people the same."""
+    yield from ingest_counts(report)
+    yield from (current.say("ingest.refused", path=each.path, reason=each.reason) for each in report.refused)
+
+
+def ingest_counts(report: IngestReport) -> Iterator[str]:
+    """Tell people how many files became what."""
+    yield current.say(
+        "ingest.done",
+        stored=report.stored,
+        studies=report.studies,
+        bytes_in=size_text(report.bytes_in),
+        bytes_stored=size_text(report.bytes_stored),
+        seconds=report.seconds,
+        rate=rate_text(report.bytes_in, report.seconds),
     )
-    lines += [
-        current.say(f"ingest.{name}", count=data[name])
-        for name in ("duplicates", "reencoded", "conflicts", "quarantined", "skipped", "unreadable", "write_debt")
-        if data[name]
-    ]
-    lines += [f"  {each.path}: {each.reason}" for each in report.refused]
-    return Result(data, lines, exit_codes.PARTIAL if report.refused else exit_codes.DONE)
+    counts = {
+        "ingest.duplicates": report.duplicates,
+        "ingest.reencoded": report.reencoded,
+        "ingest.conflicts": report.conflicts,
+        "ingest.quarantined": report.quarantined,
+        "ingest.skipped": report.skipped,
+        "ingest.unreadable": report.unreadable,
+        "ingest.write_debt": report.write_debt,
+    }
+    yield from (current.say(key, count=count) for key, count in counts.items() if count)
 
 
 @command("doctor")
-def doctor() -> Result:
+def doctor() -> Result[Doctor]:
     """Check this installation and say what to do about each problem."""
     from retention.services.doctor import examine_installation
 
-    stores = current.open()
-    try:
+    with closing(current.open()) as stores:
         checks = examine_installation(stores)
-    finally:
-        stores.close()
-    data = {
-        "checks": [
-            {"name": c.name, "status": c.status.value, "detail": c.detail, "hint": c.hint} for c in checks
-        ]
+    data: Doctor = {
+        "checks": [{"name": c.name, "status": c.status, "detail": c.detail, "hint": c.hint} for c in checks]
     }
     lines = []
     for check in checks:
-        lines.append(f"{check.status.value:8} {check.name}: {check.detail}")
+        status = toned(check.status.value, f"{check.status.value:8}")
+        lines.append(f"{status} {current.say('doctor.check', name=check.name, detail=check.detail)}")
         if check.hint:
-            lines.append(f"         {current.say('errors.hint', hint=check.hint)}")
+            lines.append(f"{'':8} {current.say('errors.hint', hint=check.hint)}")
     failed = any(check.is_failed for check in checks)
     return Result(data, lines, exit_codes.FINDINGS if failed else exit_codes.DONE)
-
-
-@command("demo")
-def demo(
-    dicom: Annotated[Path | None, typer.Option(help="A folder of your own DICOM files.")] = None,
-    keep: Annotated[Path | None, typer.Option(help="Make the archive here and leave it.")] = None,
-) -> Result:
-    """The whole life of a few real studies, in under a minute."""
-    from retention.cli.demo.story import tell
-
-    return tell(dicom, keep)

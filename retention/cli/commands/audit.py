@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retention.cli import exit_codes
 from retention.cli.invocation import Result, command, current
-from retention.cli.output import size_text
-from retention.model.errors import UsageError
+from retention.cli.text import rate_text, size_text, toned
 
 if TYPE_CHECKING:
+    from retention.cli.documents.audit import AuditFinding, AuditRun
     from retention.model.findings import Finding
+    from retention.services.audit.audit import AuditReport
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Fixity audits.", no_args_is_help=True)
+    group = typer.Typer(help="Fixity audits.")
     group.callback()(_group)
     group.command("run")(run)
     app.add_typer(group, name="audit")
@@ -29,23 +32,31 @@ def _group() -> None:
 @command("audit run")
 def run(
     everything: Annotated[bool, typer.Option("--all", help="Every package.")] = False,
-    tier: Annotated[str | None, typer.Option(help="Every package on this tier.")] = None,
+    tier: Annotated[str | None, typer.Option(metavar="TIER", help="Every package on this tier.")] = None,
     study: Annotated[str | None, typer.Option(metavar="UID", help="One study's packages.")] = None,
-    institution: Annotated[str | None, typer.Option(help="Whose study, if several hold it.")] = None,
+    institution: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose study, if several hold it.")
+    ] = None,
     no_repair: Annotated[bool, typer.Option("--no-repair", help="Only look.")] = False,
-) -> Result:
+) -> Result[AuditRun]:
     """Read back and verify every cell of the chosen packages; repair what can be repaired."""
     if sum((everything, tier is not None, study is not None)) != 1:
-        raise UsageError("say what to audit", hint="one of --all, --tier T, --study UID")
+        raise current.usage_error("audit.which")
+    if institution is not None and study is None:
+        raise current.usage_error("audit.whose")
     from retention.services.audit.selection import Selection, audit
 
     selection = Selection(tier=tier, study_uid=study, institution=institution)
-    stores = current.open(to_write=True)
-    try:
+    with closing(current.open(to_write=True)) as stores:
         report = audit(stores, selection, current.progress(), repair=not no_repair)
-    finally:
-        stores.close()
-    data = {
+    has_findings = report.findings or report.unreachable
+    exit_code = exit_codes.FINDINGS if has_findings else exit_codes.DONE
+    return Result(audit_document(report), audit_lines(report), exit_code)
+
+
+def audit_document(report: AuditReport) -> AuditRun:
+    """Return what `audit run` says of a run."""
+    return {
         "checked": report.checked,
         "bytes": report.bytes_read,
         "damaged": report.damaged,
@@ -56,37 +67,40 @@ def run(
         "seconds": round(report.seconds, 3),
         "findings": [_finding(number, finding) for number, finding in enumerate(report.findings, 1)],
     }
-    lines = [
-        current.say(
-            "audit.done",
-            checked=report.checked,
-            size=size_text(report.bytes_read),
-            seconds=report.seconds,
-            rate=size_text(int(report.bytes_read / max(report.seconds, 1e-6))),
-        ),
-        current.say("audit.sound")
-        if not report.findings
-        else current.say(
-            "audit.found",
-            findings=len(report.findings),
-            damaged=report.damaged,
-            repaired=report.repaired,
-            lost=report.lost,
-            unreachable=report.unreachable,
-        ),
-    ]
-    lines += [_line(number, finding) for number, finding in enumerate(report.findings, 1)]
-    lines += [current.say("audit.lost", package=package) for package in report.lost_packages]
-    return Result(data, lines, exit_codes.FINDINGS if report.findings else exit_codes.DONE)
 
 
-def _finding(number: int, finding: Finding) -> dict[str, Any]:
+def audit_lines(report: AuditReport, *, with_findings: bool = True) -> Iterator[str]:
+    """Tell people the same."""
+    yield current.say(
+        "audit.done",
+        checked=report.checked,
+        size=size_text(report.bytes_read),
+        seconds=report.seconds,
+        rate=rate_text(report.bytes_read, report.seconds),
+    )
+    if not report.findings and not report.unreachable:
+        yield current.say("audit.sound")
+        return
+    yield current.say(
+        "audit.found",
+        findings=len(report.findings),
+        damaged=report.damaged,
+        repaired=report.repaired,
+        lost=report.lost,
+        unreachable=report.unreachable,
+    )
+    if with_findings:
+        yield from (_line(number, finding) for number, finding in enumerate(report.findings, 1))
+    yield from (current.say("audit.lost", package=package) for package in report.lost_packages)
+
+
+def _finding(number: int, finding: Finding) -> AuditFinding:
     return {
         "number": number,
         "package": finding.package,
         "shard": finding.shard,
         "volume": finding.volume,
-        "kind": finding.kind.value,
+        "kind": finding.kind,
         "subject": finding.subject,
         "detail": finding.detail,
         "cells": finding.cells,
@@ -95,6 +109,11 @@ def _finding(number: int, finding: Finding) -> dict[str, Any]:
 
 
 def _line(number: int, finding: Finding) -> str:
-    what = finding.subject or f"shard {finding.shard} of {finding.package}"
-    outcome = current.say("audit.repaired") if finding.repaired else current.say("audit.open")
-    return f"  {number:4} {finding.kind.value:10} {finding.volume}: {what}: {finding.detail} [{outcome}]"
+    what = finding.subject or current.say("audit.shard", shard=finding.shard, package=finding.package)
+    kind = toned(finding.kind.value, f"{finding.kind.value:10}")
+    text = current.say("audit.finding", volume=finding.volume, what=what, detail=finding.detail)
+    outcome = toned("repaired" if finding.repaired else "failed", current.say(_OUTCOMES[finding.repaired]))
+    return f"  {number:4} {kind} {text} [{outcome}]"
+
+
+_OUTCOMES = {True: "audit.repaired", False: "audit.open"}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from typing import TYPE_CHECKING
+
 import typer
 
 from retention.cli import exit_codes
 from retention.cli.invocation import Result, command, current
 
+if TYPE_CHECKING:
+    from retention.cli.documents.journal import JournalVerify
+
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="The tamper-evident journal.", no_args_is_help=True)
+    group = typer.Typer(help="The tamper-evident journal.")
     group.callback()(_group)
     group.command("verify")(verify)
     app.add_typer(group, name="journal")
@@ -20,27 +26,30 @@ def _group() -> None:
 
 
 @command("journal verify")
-def verify() -> Result:
+def verify() -> Result[JournalVerify]:
     """Read every replica and say what is wrong where. Consistent is not yet trusted: that needs a seal from outside."""
-    stores = current.open()
-    try:
+    with closing(current.open()) as stores:
         report = stores.journal.verify()
-    finally:
-        stores.close()
-    data = {
+    root = report.root.hex()
+    data: JournalVerify = {
         "entries": report.entries,
         "tree_size": report.entries,
-        "root": report.root.hex(),
+        "root": root,
         "valid": not report.problems,
         "trusted": False,
         "timestamps": 0,
         "first_bad_entry": report.first_bad_seq,
         "problems": [
-            {"kind": p.kind.value, "volume": p.replica, "file": p.key, "entry": p.seq, "detail": p.detail}
+            {"kind": p.kind, "volume": p.replica, "file": p.key, "entry": p.seq, "detail": p.detail}
             for p in report.problems
         ],
     }
-    key = "journal.valid" if not report.problems else "journal.invalid"
-    lines = [current.say(key, entries=report.entries, root=report.root.hex(), problems=len(report.problems))]
-    lines += [f"  {p.replica or '-'}: {p.key}: {p.detail}" for p in report.problems]
-    return Result(data, lines, exit_codes.FINDINGS if report.problems else exit_codes.DONE)
+    if not report.problems:
+        return Result(data, [current.say("journal.valid", entries=report.entries, root=root)])
+    count = len(report.problems)
+    lines = [current.say("journal.invalid", entries=report.entries, root=root, problems=count)]
+    lines += [
+        current.say("journal.problem", volume=p.replica or "-", file=p.key, detail=p.detail)
+        for p in report.problems
+    ]
+    return Result(data, lines, exit_codes.FINDINGS)

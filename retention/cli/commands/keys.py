@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retention.cli.invocation import Result, command, current
 
+if TYPE_CHECKING:
+    from retention.cli.documents.keys import KeysStatus
+
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="The keyring.", no_args_is_help=True)
+    group = typer.Typer(help="The keyring.")
     group.callback()(_group)
     group.command("status")(status)
     app.add_typer(group, name="keys")
@@ -25,19 +29,16 @@ def status(
     recovery_stored: Annotated[
         bool, typer.Option("--recovery-stored", help="Record that the recovery key was put away.")
     ] = False,
-) -> Result:
+) -> Result[KeysStatus]:
     """Show the keyring; record that the recovery key was put away."""
     from retention.services import events
     from retention.services.keys import record_recovery_stored
 
-    stores = current.open(to_write=recovery_stored)
-    try:
+    with closing(current.open(to_write=recovery_stored)) as stores:
         if recovery_stored:
             record_recovery_stored(stores)
         found, stored = stores.keyring.status(), stores.catalog.state(events.RECOVERY_STORED)
-    finally:
-        stores.close()
-    data = {
+    data: KeysStatus = {
         "root_key": found.root_key_id,
         "recovery_key": found.recovery_key_id,
         "recovery_stored": stored,

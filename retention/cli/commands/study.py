@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import date
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retention.cli import exit_codes
+from retention.cli.commands.study_rows import study_document, study_lines, study_row
 from retention.cli.invocation import Result, command, current
-from retention.cli.output import size_text, table_lines
-from retention.model.clock import format_instant
-from retention.model.errors import UsageError
+from retention.cli.paging import Limit
+from retention.cli.text import size_text, table_lines
 
 if TYPE_CHECKING:
-    from retention.catalog.records import PackageSummary, StudyDetail, StudySummary
+    from retention.catalog.records import StudyFilter
+    from retention.cli.documents.study import StudyExport, StudyList, StudyRow, StudyShow
+    from retention.services.stores import Stores
 
-Institution = Annotated[str | None, typer.Option(help="Only this institution's.")]
+Institution = Annotated[str | None, typer.Option(metavar="NAME", help="Only this institution's.")]
+Uid = Annotated[str, typer.Argument(metavar="UID", help="Its Study Instance UID.")]
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="What is held, and giving it back.", no_args_is_help=True)
+    group = typer.Typer(help="What is held, and giving it back.")
     group.command("list")(list_studies)
     group.command("show")(show)
     group.command("export")(export)
@@ -32,154 +37,123 @@ def register(app: typer.Typer) -> None:
 @command("study list")
 def list_studies(
     institution: Institution = None,
-    tier: Annotated[str | None, typer.Option(help="Only what lies on this tier.")] = None,
-    state: Annotated[str | None, typer.Option(help="Only this state (PERMANENT, HELD …).")] = None,
-    due_before: Annotated[str | None, typer.Option(metavar="DAY", help="Only what may go before this day.")] = None,
-    patient: Annotated[str | None, typer.Option(help="Only this Patient ID.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
-    after: Annotated[str | None, typer.Option(metavar="UID", help="Continue behind this study.")] = None,
-) -> Result:
+    tier: Annotated[str | None, typer.Option(metavar="TIER", help="Only what lies on this tier.")] = None,
+    state: Annotated[
+        str | None, typer.Option(metavar="STATE", help="Only this state (PERMANENT, HELD …).")
+    ] = None,
+    due_before: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Only what may go before this day.")
+    ] = None,
+    patient: Annotated[str | None, typer.Option(metavar="ID", help="Only this Patient ID.")] = None,
+    limit: Limit = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="UID", help="Continue behind this study (or INSTITUTION/UID).")
+    ] = None,
+) -> Result[StudyList]:
     """List the studies that are held."""
     from retention.catalog.records import StudyFilter, StudyState
 
-    try:
-        wanted_state = None if state is None else StudyState(state.upper())
-        due = None if due_before is None else date.fromisoformat(due_before)
-    except ValueError as error:
-        raise UsageError(str(error), hint="states: " + ", ".join(StudyState) + "; days: 2031-05-01") from None
+    if state is not None and state.upper() not in list(StudyState):
+        raise current.usage_error("study.state_unknown", state=state, states=", ".join(StudyState))
+    wanted_state = None if state is None else StudyState(state.upper())
     stores = current.open()
-    wanted = StudyFilter(institution, tier, wanted_state, patient, due, limit, after)
+    if tier is not None:
+        stores.volumes.tier(tier)
+    rows = _rows(
+        stores, StudyFilter(institution, tier, wanted_state, patient, _day(due_before), limit, after)
+    )
+    data: StudyList = {"studies": rows}
+    return Result(data, _table(rows), rows="studies")
+
+
+def _rows(stores: Stores, wanted: StudyFilter) -> Iterator[StudyRow]:
+    """Yield the rows while the archive is open. What the filter names wrongly is told before the first one."""
     found = stores.catalog.studies(wanted)
-    rows = (_summary_row(summary) for summary in found)
-    return Result({"studies": rows}, _listed(rows), rows="studies")
+    order = list(stores.settings.tiers)
+
+    def rows() -> Iterator[StudyRow]:
+        with closing(stores):
+            yield from (study_row(summary, order) for summary in found)
+
+    return rows()
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise current.usage_error("study.no_day", text=text) from None
+
+
+def _table(rows: Iterator[StudyRow]) -> Iterator[str]:
+    first = next(rows, None)
+    if first is None:
+        yield current.say("study.none")
+        return
+    names = ("uid", "institution", "tier", "instances", "size", "state", "health")
+    yield from table_lines(
+        [current.say(f"study.{name}") for name in names], (_cells(row) for row in chain([first], rows))
+    )
+
+
+def _cells(row: StudyRow) -> list[str]:
+    return [
+        row["study_uid"],
+        row["institution"],
+        row["tier"] or "-",
+        str(row["instances"]),
+        size_text(row["bytes"]),
+        row["state"],
+        row["health"],
+    ]
 
 
 @command("study show")
-def show(uid: str, institution: Institution = None) -> Result:
+def show(uid: Uid, institution: Institution = None) -> Result[StudyShow]:
     """Everything about one study."""
-    stores = current.open()
-    study = stores.catalog.study(uid, institution)
-    stores.close()
-    data = _detail(study)
-    return Result(data, list(_described(study)))
+    with closing(current.open()) as stores:
+        data = study_document(stores.catalog.study(uid, institution), list(stores.settings.tiers))
+    return Result(data, study_lines(data))
 
 
 @command("study export")
 def export(
-    uid: str,
+    uid: Uid,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the files.")],
     institution: Institution = None,
-) -> Result:
-    """Give back a study's original files, each verified against its digests."""
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Threads that unpack (default: one a core).")
+    ] = None,
+) -> Result[StudyExport]:
+    """Give back a study's original files, each verified."""
     from retention.services.retrieve import export_study
 
-    stores = current.open()
-    try:
-        report = export_study(stores, stores.catalog.study(uid, institution), out, current.progress())
-    finally:
-        stores.close()
+    with closing(current.open()) as stores:
+        study = stores.catalog.study(uid, institution)
+        report = export_study(stores, study, out, current.progress(), jobs)
     if report.failures and not report.instances:
         raise report.failures[0]
-    data = {
+    data: StudyExport = {
         "study_uid": uid,
+        "institution": study.summary.institution,
         "instances": report.instances,
         "bytes": report.bytes,
         "directory": str(out),
         "failed": len(report.failures),
-        "problems": [{"message": f.message, "hint": f.hint, "package": f.context.get("package")} for f in report.failures],
+        "problems": [
+            {"message": f.message, "hint": f.hint, "package": _text(f.context.get("package"))}
+            for f in report.failures
+        ],
+        "seconds": round(report.seconds, 3),
     }
-    lines = [current.say("study.exported", instances=report.instances, size=size_text(report.bytes), directory=out)]
-    lines += [current.say("study.failed", message=failure.message) for failure in report.failures]
+    lines: Iterable[str] = [
+        current.say(
+            "study.exported", instances=report.instances, size=size_text(report.bytes), directory=out
+        ),
+        *(current.say("study.failed", message=failure.message) for failure in report.failures),
+    ]
     return Result(data, lines, exit_codes.PARTIAL if report.failures else exit_codes.DONE)
 
 
-def _summary_row(study: StudySummary) -> dict[str, Any]:
-    return {
-        "study_uid": study.study_uid,
-        "institution": study.institution,
-        "tier": study.tiers[-1] if study.tiers else None,
-        "tiers": list(study.tiers),
-        "instances": study.instances,
-        "bytes": study.bytes_received,
-        "state": study.state.value,
-        "keep_until": study.keep_until_on.isoformat() if study.keep_until_on else None,
-        "holds": study.holds,
-        "health": study.health.value,
-        "last_verified": format_instant(study.last_verified_at) if study.last_verified_at else None,
-    }
-
-
-def _listed(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
-    listed = list(rows)
-    if not listed:
-        yield current.say("study.none")
-        return
-    headings = [current.say(f"study.{name}") for name in ("uid", "institution", "tier", "instances", "size", "state", "health")]
-    cells = [
-        [
-            row["study_uid"],
-            row["institution"],
-            row["tier"] or "",
-            str(row["instances"]),
-            size_text(row["bytes"]),
-            row["state"],
-            row["health"],
-        ]
-        for row in listed
-    ]
-    yield from table_lines(headings, cells)
-
-
-def _detail(study: StudyDetail) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        **_summary_row(study.summary),
-        "received": format_instant(study.summary.received_at),
-        "patient": asdict(study.patient),
-        "facts": asdict(study.facts),
-        "modalities": list(study.modalities),
-        "series": [
-            {"series_uid": series.series_uid, "instances": series.instances, **asdict(series.facts)}
-            for series in study.series
-        ],
-        "packages": [_package(package) for package in study.packages],
-    }
-
-
-def _package(package: PackageSummary) -> dict[str, Any]:
-    return {
-        "package": package.package_id,
-        "tier": package.tier,
-        "protection": str(package.protection),
-        "instances": package.instances,
-        "bytes_stored": package.bytes_stored,
-        "health": package.health.value,
-        "created": format_instant(package.created_at),
-        "shards": [
-            {
-                "number": shard.number,
-                "generation": shard.generation,
-                "volume": shard.volume,
-                "state": shard.state.value,
-                "bytes": shard.size_bytes,
-                "verified": format_instant(shard.verified_at) if shard.verified_at else None,
-            }
-            for shard in package.shards
-        ],
-    }
-
-
-def _described(study: StudyDetail) -> Iterator[str]:
-    data = _detail(study)
-    for name in ("study_uid", "institution", "tier", "instances", "state", "keep_until", "health", "last_verified"):
-        yield f"{name + ':':15} {data[name] if data[name] is not None else '-'}"
-    yield f"{'size:':15} {size_text(data['bytes'])}"
-    for name, value in {**data["patient"], **data["facts"]}.items():
-        if value is not None:
-            yield f"{name + ':':15} {value}"
-    for series in data["series"]:
-        yield f"series {series['series_uid']}: {series['modality'] or '?'}, {series['instances']} instances"
-    for package in data["packages"]:
-        places = ", ".join(f"{shard['volume'] or 'no volume yet'} ({shard['state']})" for shard in package["shards"])
-        yield f"package {package['package']} on {package['tier']}, {package['protection']}: {places}"
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retention.cli import exit_codes
 from retention.cli.invocation import Result, command, current
-from retention.cli.output import size_text, table_lines
+from retention.cli.paging import After, Limit, page
+from retention.cli.text import size_text, table_lines
 
 if TYPE_CHECKING:
+    from retention.cli.documents.volume import Volumes
     from retention.services.stores import Stores
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="The places that hold shards.", no_args_is_help=True)
+    group = typer.Typer(help="The places that hold shards.")
     group.command("list")(list_volumes)
     group.command("check")(check)
     group.command("replace")(replace)
@@ -23,100 +27,98 @@ def register(app: typer.Typer) -> None:
 
 
 @command("volume list")
-def list_volumes() -> Result:
+def list_volumes(limit: Limit = None, after: After = None) -> Result[Volumes]:
     """List volumes: state, space, what they hold; and what each tier survives."""
-    stores = current.open()
-    data = _statuses(stores)
-    stores.close()
+    with closing(current.open()) as stores:
+        data = _statuses(stores)
+    data["volumes"] = list(page(data["volumes"], lambda row: row["name"], limit, after))
     return Result(data, _lines(data), rows="volumes")
 
 
 @command("volume check")
-def check() -> Result:
+def check() -> Result[Volumes]:
     """As list, and exit 4 if a volume is not ready or holds less than it should."""
-    stores = current.open()
-    data = _statuses(stores)
-    stores.close()
+    with closing(current.open()) as stores:
+        data = _statuses(stores)
     bad = [row for row in data["volumes"] if row["state"] != "ready" or row["flawed"]]
     return Result(data, _lines(data), exit_codes.FINDINGS if bad else exit_codes.DONE, rows="volumes")
 
 
 @command("volume replace")
 def replace(
-    name: str, url: Annotated[str | None, typer.Option(help="The new place (default: the one it has).")] = None
-) -> Result:
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The volume that was lost.")],
+    url: Annotated[str | None, typer.Option(help="The new place (default: the one it has).")] = None,
+) -> Result[Volumes]:
     """Put an empty place in a lost volume's stead; an audit then makes its shards again."""
     from retention.archive import replace_archive_volume
 
-    stores = current.open(to_write=True)
-    try:
+    with closing(current.open(to_write=True)) as stores:
         record = replace_archive_volume(stores, name, url)
+    with closing(current.open()) as stores:  # archive.yaml has changed
         data = _statuses(stores)
-    finally:
-        stores.close()
     lines = [current.say("volume.replaced", name=name, url=record.spec.url), current.say("volume.audit_next")]
     return Result(data, lines, rows="volumes")
 
 
-def _statuses(stores: Stores) -> dict[str, Any]:
+def _statuses(stores: Stores) -> Volumes:
     from retention.services.volume_care import tier_statuses, volume_statuses
 
-    volumes = [
-        {
-            "name": status.spec.name,
-            "url": status.spec.url,
-            "site": status.spec.site,
-            "domain": status.spec.domain,
-            "tiers": list(status.tiers),
-            "is_spare": not status.tiers,
-            "carries_journal": status.carries_journal,
-            "state": status.state.value,
-            "shards": status.shards,
-            "flawed": status.flawed,
-            "free_bytes": status.free_bytes,
-            "total_bytes": status.total_bytes,
-        }
-        for status in volume_statuses(stores)
-    ]
-    tiers = [
-        {
-            "name": status.name,
-            "protection": status.protection,
-            "survives_volumes": status.volume_losses,
-            "survives_domains": status.domain_losses,
-            "problem": status.problem,
-        }
-        for status in tier_statuses(stores)
-    ]
-    debt = sum(1 for _ in stores.catalog.debts())
-    return {"volumes": volumes, "tiers": tiers, "write_debt": debt}
+    return {
+        "volumes": [
+            {
+                "name": status.spec.name,
+                "url": status.spec.url,
+                "site": status.spec.site,
+                "domain": status.spec.domain,
+                "tiers": list(status.tiers),
+                "is_spare": not status.tiers,
+                "carries_journal": status.carries_journal,
+                "state": status.state,
+                "shards": status.shards,
+                "flawed": status.flawed,
+                "free_bytes": status.free_bytes,
+                "total_bytes": status.total_bytes,
+            }
+            for status in volume_statuses(stores)
+        ],
+        "tiers": [
+            {
+                "name": status.name,
+                "protection": status.protection,
+                "survives_volumes": status.volume_losses,
+                "survives_domains": status.domain_losses,
+                "problem": status.problem,
+            }
+            for status in tier_statuses(stores)
+        ],
+        "write_debt": sum(1 for _ in stores.catalog.debts()),
+    }
 
 
-def _lines(data: dict[str, Any]) -> list[str]:
-    headings = ["volume", "state", "tiers", "shards", "flawed", "free", "domain"]
-    rows = [
+def _lines(data: Volumes) -> Iterator[str]:
+    names = ("name", "state", "tiers", "shards", "flawed", "free", "domain")
+    rows = (
         [
             row["name"],
             row["state"],
-            ",".join(row["tiers"]) or "spare",
+            ",".join(row["tiers"]) or current.say("volume.spare"),
             str(row["shards"]),
             str(row["flawed"]),
             size_text(row["free_bytes"]) if row["free_bytes"] is not None else "-",
             row["domain"],
         ]
         for row in data["volumes"]
-    ]
-    lines = table_lines(headings, rows)
+    )
+    yield from table_lines([current.say(f"volume.{name}") for name in names], rows)
     for tier in data["tiers"]:
-        lines.append(
-            current.say(
-                "volume.tolerance",
-                tier=tier["name"],
-                protection=tier["protection"],
-                volumes=tier["survives_volumes"],
-                domains=tier["survives_domains"] or current.say("volume.none"),
-            )
+        yield current.say(
+            "volume.tolerance",
+            tier=tier["name"],
+            protection=tier["protection"],
+            volumes=tier["survives_volumes"],
+            domains=tier["survives_domains"] or current.say("volume.none"),
         )
+        if tier["problem"]:
+            yield current.say("volume.problem", problem=tier["problem"])
     if data["write_debt"]:
-        lines.append(current.say("volume.debt", count=data["write_debt"]))
-    return lines
+        yield current.say("volume.debt", count=data["write_debt"])

@@ -1,0 +1,264 @@
+"""The story: what is done in which order, said in plain words, and what each step has to prove."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention.cli import exit_codes
+from retention.cli.commands.archive import ingest_counts
+from retention.cli.demo import damage
+from retention.cli.demo.life import Life
+from retention.cli.demo.proof import Comparison, Sources, compare
+from retention.cli.invocation import Result, current
+from retention.cli.text import size_text, strong, table_lines, toned
+from retention.dicom.samples import sample_folders
+from retention.model.clock import SystemClock
+from retention.model.findings import Health
+from retention.model.identifiers import new_id
+from retention.settings.environment import ROOT_KEY_FILE
+
+if TYPE_CHECKING:
+    from retention.cli.documents.demo import Demo
+
+FIRST, SECOND = "necker", "cochin"
+DEAD = ("cold-2", "cold-5")
+DECAYED = ("cold-1", "cold-4", "hot-a")
+LEFT = ("cold-3", "cold-1", "cold-6", "cold-4")
+SHOWN_STUDIES = 4
+
+Show = Callable[[str], None]
+
+
+def tell(dicom: Path | None, keep: Path | None, show: Show) -> Result[Demo]:
+    """Tell the story with the user's files, or with pydicom's. Raises UsageError, and whatever stops a step."""
+    os.environ.pop(ROOT_KEY_FILE, None)  # it names the key of an archive that is not this one
+    folders = sample_folders() if dicom is None else [dicom]
+    with _workspace() as workspace:
+        sources = Sources.below(folders)
+        if not sources.files:
+            raise current.usage_error("demo.nothing", folder=", ".join(map(str, folders)))
+        life = Life(keep or workspace / "archive", current.progress())
+        story = Story(life, folders, sources, workspace, show)
+        story.tell()
+    return _result(story, is_kept=keep is not None)
+
+
+@contextmanager
+def _workspace() -> Iterator[Path]:
+    """Make a folder that is gone afterwards, whatever happens."""
+    parent = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  # a name nobody can guess, and mkdir takes no other's
+    folder = Path(parent) / f"retention-demo-{new_id()[:12]}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(slots=True)
+class Step:
+    """One thing that is done, and whether what it is to prove is proven."""
+
+    key: str
+    title: str
+    proven: bool = False
+    outcome: str = ""
+    seconds: float = 0.0
+
+    def prove(self, proven: bool, **values: object) -> None:
+        self.proven = proven
+        self.outcome = current.say(f"demo.{self.key}_outcome", **values)
+
+
+@dataclass(slots=True)
+class Story:
+    """Everything in its order. `workspace` takes what is given back; it is empty at first."""
+
+    life: Life
+    folders: list[Path]
+    sources: Sources
+    workspace: Path
+    show: Show
+    steps: list[Step] = field(default_factory=list)
+    seconds: float = 0.0
+    _reencoded: dict[str, int] = field(default_factory=dict)
+
+    def tell(self) -> None:
+        clock = SystemClock()
+        began_s = clock.monotonic_s()
+        files, size = len(self.sources.files), size_text(self.sources.size_bytes)
+        self.show(current.say("demo.opening", files=files, size=size, folders=self._listed_folders))
+        self._begin()
+        self._keep(FIRST, "hot")
+        self._keep(SECOND, "cold")
+        self._look()
+        self._lose_disks()
+        self._decay()
+        self._lose_catalog()
+        self._give_back()
+        self._do_without()
+        self.seconds = clock.monotonic_s() - began_s
+
+    def _begin(self) -> None:
+        with self._step("begin", archive=self.life.root) as step:
+            settings = self.life.begin("demo")
+            volumes = len(settings.volumes)
+            self._say("begin_done", volumes=volumes)
+            step.prove(settings.volumes.keys() >= {*DEAD, *DECAYED, *LEFT}, volumes=volumes)
+
+    def _keep(self, institution: str, tier: str) -> None:
+        with self._step("keep", institution=institution, tier=tier, folders=self._listed_folders) as step:
+            report = self.life.keep(self.folders, institution, tier)
+            for line in ingest_counts(report):
+                self.show(f"   {line}")
+            self._say("keep_done")
+            self._reencoded[institution] = report.reencoded
+            stored = report.stored + report.conflicts + report.quarantined
+            taken = stored + report.duplicates + report.reencoded
+            step.prove(taken == len(self.sources.files), taken=taken, files=len(self.sources.files))
+
+    def _look(self) -> None:
+        with self._step("look") as step:
+            held = self.life.held()
+            for study in held[:SHOWN_STUDIES]:
+                self._say(
+                    "look_study",
+                    uid=study.study_uid,
+                    institution=study.institution,
+                    tiers=", ".join(study.tiers),
+                )
+            self._say("look_more", more=max(0, len(held) - SHOWN_STUDIES))
+            are_sound = all(study.health is Health.SOUND for study in held)
+            step.prove(bool(held) and are_sound, studies=len(held))
+
+    def _lose_disks(self) -> None:
+        with self._step("disks", volumes=" ".join(DEAD)) as step:
+            lost = sum(damage.empty(self.life.root / volume) for volume in DEAD)
+            self._say("disks_gone", files=lost)
+            self.life.give_back(SECOND, self.workspace / "meanwhile")
+            meanwhile = compare(self.sources.files, self.workspace / "meanwhile")
+            self._say("disks_meanwhile", equal=meanwhile.equal, institution=SECOND)
+            self._mend(step)
+            step.proven = step.proven and self._is_proof(meanwhile, SECOND)
+
+    def _decay(self) -> None:
+        with self._step("decay", volumes=" ".join(DECAYED)) as step:
+            flipped = sum(damage.flip_a_bit_everywhere(self.life.root / volume) for volume in DECAYED)
+            self._say("decay_done", files=flipped)
+            self._mend(step)
+
+    def _mend(self, step: Step) -> None:
+        """Audit twice: the first one has to find and repair everything, the second to find nothing."""
+        first = self.life.audit()
+        findings, repaired = len(first.findings), sum(finding.repaired for finding in first.findings)
+        self._say("audit_first", findings=findings, damaged=first.damaged, repaired=first.repaired)
+        left = len(self.life.audit().findings)
+        self._say("audit_second", left=left)
+        is_mended = findings == repaired > 0 and first.repaired == first.damaged > 0
+        step.prove(is_mended and not left and not first.lost, findings=findings, repaired=repaired)
+
+    def _lose_catalog(self) -> None:
+        with self._step("catalog") as step:
+            before = self.life.held()
+            damage.lose_catalog(self.life.root)
+            error = self.life.missing_catalog()
+            if error is not None:
+                self._say("catalog_gone", message=error.message, hint=error.hint)
+            report = self.life.rebuild()
+            after = self.life.held()
+            self._say("catalog_back", entries=report.entries)
+            step.prove(error is not None and before == after, studies=len(after), before=len(before))
+
+    def _give_back(self) -> None:
+        with self._step("export") as step:
+            proven, equal = True, 0
+            for institution in (FIRST, SECOND):
+                out = self.workspace / "given-back" / institution
+                self.life.give_back(institution, out)
+                found = self._compared(out)
+                proven, equal = proven and self._is_proof(found, institution), equal + found.equal
+            step.prove(proven, equal=equal, files=2 * len(self.sources.files))
+
+    def _do_without(self) -> None:
+        with self._step("alone", first=LEFT[0], volumes=" ".join(LEFT)) as step:
+            out = self.workspace / "recovered"
+            complaint = self.life.recover_alone(LEFT, out)
+            if complaint is not None:
+                self._say("alone_complaint", complaint=complaint)
+            found = self._compared(out)
+            proven = complaint is None and self._is_proof(found, SECOND)
+            step.prove(proven, equal=found.equal, files=len(self.sources.files))
+
+    def _compared(self, out: Path) -> Comparison:
+        found = compare(self.sources.files, out)
+        self._say("compared", equal=found.equal, absent=len(found.absent), strange=len(found.strange))
+        for path in (*found.absent, *found.strange):
+            self._say("compared_path", path=path)
+        return found
+
+    def _is_proof(self, found: Comparison, institution: str) -> bool:
+        return found.is_proof(self._reencoded[institution])
+
+    @property
+    def _listed_folders(self) -> str:
+        return " ".join(map(str, self.folders))
+
+    @contextmanager
+    def _step(self, key: str, **values: object) -> Iterator[Step]:
+        clock = SystemClock()
+        began_s = clock.monotonic_s()
+        step = Step(key, current.say(f"demo.{key}_title", **values))
+        self.steps.append(step)
+        self.show("")
+        self.show(strong(f"{len(self.steps)}. {step.title}"))
+        self._say(f"{key}_command", **values)
+        yield step
+        step.seconds = clock.monotonic_s() - began_s
+
+    def _say(self, key: str, **values: object) -> None:
+        self.show(f"   {current.say(f'demo.{key}', **values)}")
+
+
+def _result(story: Story, *, is_kept: bool) -> Result[Demo]:
+    proven = all(step.proven for step in story.steps)
+    data: Demo = {
+        "archive": str(story.life.root),
+        "kept": is_kept,
+        "files": len(story.sources.files),
+        "bytes": story.sources.size_bytes,
+        "proven": proven,
+        "seconds": round(story.seconds, 3),
+        "steps": [
+            {
+                "step": step.title,
+                "proven": step.proven,
+                "outcome": step.outcome,
+                "seconds": round(step.seconds, 3),
+            }
+            for step in story.steps
+        ],
+    }
+    return Result(data, _closing(story, proven, is_kept), exit_codes.DONE if proven else exit_codes.FINDINGS)
+
+
+def _closing(story: Story, proven: bool, is_kept: bool) -> Iterator[str]:
+    yield ""
+    yield from table_lines(
+        [current.say(f"demo.column_{name}") for name in ("step", "proven", "outcome", "seconds")],
+        (
+            [step.title, "ok" if step.proven else "failed", step.outcome, f"{step.seconds:.1f}"]
+            for step in story.steps
+        ),
+    )
+    yield ""
+    files, size = len(story.sources.files), size_text(story.sources.size_bytes)
+    key = "demo.proven" if proven else "demo.not_proven"
+    yield toned("ok" if proven else "failed", current.say(key, files=files, size=size, seconds=story.seconds))
+    if is_kept:
+        yield current.say("demo.kept", archive=story.life.root)

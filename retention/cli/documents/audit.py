@@ -1,0 +1,45 @@
+"""`audit run`."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+from retention.cli.documents.values import Count
+from retention.model.findings import FindingKind
+
+
+class AuditFinding(TypedDict):
+    """One numbered result. It is about a shard, or about something beside the packages on a volume."""
+
+    number: Count
+    package: str | None
+    shard: int | None
+    volume: str
+    kind: FindingKind
+    subject: str | None
+    """What it is about when it is no shard: `journal`, `keyring`, `identity`, `volume`, or a file."""
+    detail: str
+    cells: Count
+    """How many cells of the shard are bad."""
+    repaired: bool
+
+
+class AuditRun(TypedDict):
+    """What was read back, and what was found."""
+
+    checked: Count
+    """Packages."""
+    bytes: Count
+    """Bytes read from the volumes."""
+    damaged: Count
+    """Shards that are not as they were written."""
+    repaired: Count
+    """Shards that were made again."""
+    lost: Count
+    """Packages of which too little is left."""
+    unreachable: Count
+    """Shards on volumes that do not answer."""
+    settled: Count
+    """Shards that waited for a volume and now have one."""
+    seconds: float
+    findings: list[AuditFinding]
