@@ -54,7 +54,7 @@ def subjects(count: int, seed: int, *, is_birth_known: bool = True) -> list[Subj
             facts.append(Fact("transfusion", first_on, source="lab"))
         if chance.random() < 0.02:
             facts.append(Fact("liability_appeal", first_on, date(2020, 1, 1), source="legal"))
-        made.append((studies[0], studies[1:], Facts.of(facts, studies)))
+        made.append((studies[0], studies[1:], Facts(facts)))
     return made
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from retention.policy.case import Case
+from retention.policy.case import Case, Truth
 from retention.policy.decision import Decision, MaximumAlert, Reason
 from retention.policy.enacted import PolicySet
 from retention.policy.facts import Facts
@@ -31,8 +31,8 @@ def evaluate(
 ) -> Decision:
     """Return what `policies` and `holds` say of `study` on the day `at` (in the institution's time zone).
 
-    `later_studies` are other studies of the same patient; which of them are later and in scope is judged here, and
-    earlier ones among them only help to bound an unknown birth date. `facts` are the patient's standing facts. `holds`
+    `later_studies` are the patient's other studies; which of them are later and in scope is judged here, and earlier
+    ones among them only help to bound an unknown birth date. `facts` are the patient's standing facts. `holds`
     are those that cover the study. `at` changes nothing but which versions count and whether the latest possible
     outcome has passed: facts dated after it are known, and count.
     """
@@ -73,7 +73,11 @@ def _decide(case: Case, policies: PolicySet, holds: tuple[Hold, ...], at: date) 
         matching.append(result)
     outcome = latest_of(matching) if is_certain else possible_outcomes(case, matching)
     suspended_by = _open_suspensions(case, matching)
-    state, reason = _state(case, outcome, holds, suspended_by, at)
+    is_seen = _seen_after_death(case)
+    if is_seen is None:
+        # Were it made after the death, facts would contradict each other: nothing then says when it may go.
+        outcome = outcome._replace(latest_on=FOREVER)
+    state, reason = _state(outcome, holds, suspended_by, at, is_seen_after_death=is_seen)
     if reason is Reason.NO_RULE and not results:
         reason = Reason.NO_POLICY
     is_over = state in _DECIDED
@@ -91,7 +95,7 @@ def _decide(case: Case, policies: PolicySet, holds: tuple[Hold, ...], at: date) 
         winner_result=_result_of(outcome.latest_rule, matching) if is_over else None,
         rules=tuple(results),
         final_action=_final_action(matching),
-        missing=_missing(matching, outcome) if state is State.UNDETERMINED else (),
+        missing=_missing(matching, outcome, is_seen) if state is State.UNDETERMINED else (),
         holds=holds,
         suspended_by=suspended_by,
         alerts=alerts,
@@ -100,12 +104,17 @@ def _decide(case: Case, policies: PolicySet, holds: tuple[Hold, ...], at: date) 
 
 
 def _state(
-    case: Case, outcome: Outcomes, holds: tuple[Hold, ...], suspended_by: tuple[Fact, ...], at: date
+    outcome: Outcomes,
+    holds: tuple[Hold, ...],
+    suspended_by: tuple[Fact, ...],
+    at: date,
+    *,
+    is_seen_after_death: Truth,
 ) -> tuple[State, Reason]:
     """Return the first state that applies (policy.md, States)."""
     if holds:
         return State.HELD, Reason.HOLD
-    if _is_seen_after_death(case):
+    if is_seen_after_death:
         return State.CONFLICT, Reason.VISIT_AFTER_DEATH
     if suspended_by:
         return State.SUSPENDED, Reason.SUSPENDED
@@ -122,15 +131,21 @@ def _state_by_rules(outcome: Outcomes, at: date) -> tuple[State, Reason]:
     return State.UNDETERMINED, Reason.MISSING
 
 
-def _is_seen_after_death(case: Case) -> bool:
-    """Whether a visit or a study is dated after the patient's death (One rule 6)."""
+def _seen_after_death(case: Case) -> Truth:
+    """Whether a visit or a study is after the patient's death (One rule 6); None if an undated study may be."""
     death = case.facts.latest("death")
     if death is None or death.on is None:
         return False
     visit = case.facts.latest("last_visit")
-    seen_on = [case.study_min, None if visit is None else visit.on]
-    seen_on += [other.study_on for other in case.others]
-    return any(on is not None and on > death.on for on in seen_on)
+    if case.study_min > death.on or (visit is not None and visit.on is not None and visit.on > death.on):
+        return True
+    is_open = case.study_max > death.on
+    for other in case.others:
+        if other.study_on is None:
+            is_open = is_open or (other.ingested_on or FOREVER) > death.on
+        elif other.study_on > death.on:
+            return True
+    return None if is_open else False
 
 
 def _open_suspensions(case: Case, matching: Sequence[RuleResult]) -> tuple[Fact, ...]:
@@ -173,15 +188,14 @@ def _result_of(rule: CompiledRule | None, matching: Sequence[RuleResult]) -> Rul
     return None
 
 
-def _missing(matching: Sequence[RuleResult], outcome: Outcomes) -> tuple[str, ...]:
+def _missing(
+    matching: Sequence[RuleResult], outcome: Outcomes, is_seen_after_death: Truth
+) -> tuple[str, ...]:
     """Return what is unknown and could change the outcome."""
-    return tuple(
-        sorted(
-            {
-                name
-                for result in matching
-                if result.ends is not None and result.ends.latest_on > outcome.earliest_on
-                for name in result.missing
-            }
-        )
-    )
+    found = {
+        name
+        for result in matching
+        if result.ends is not None and result.ends.latest_on > outcome.earliest_on
+        for name in result.missing
+    }
+    return tuple(sorted(found | ({"study_date"} if is_seen_after_death is None else set())))

@@ -103,7 +103,7 @@ def _run_policy(loaded: Loaded, policy: RetentionPolicy) -> Iterator[ExampleResu
 def _decide(example: Example, policies: PolicySet) -> Decision:
     study = study_of(example.study)
     others = [study_of(other) for other in example.later_studies]
-    facts = Facts.of(facts_of(example.facts), [study, *others])
+    facts = Facts(facts_of(example.facts))
     holds = [Hold(str(number), hold.owner, hold.reason) for number, hold in enumerate(example.holds, start=1)]
     return evaluate(study, others, policies, facts, holds, example.at)
 

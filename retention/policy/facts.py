@@ -10,7 +10,7 @@ from datetime import date
 from typing import NamedTuple
 
 from retention.policy.period import FOREVER, UNKNOWN_PAST, plus_days
-from retention.policy.subject import Fact, Study
+from retention.policy.subject import Fact
 from retention.policy.words import Assurance
 
 
@@ -34,15 +34,14 @@ NO_SUSPENSIONS = Suspensions(None, ())
 class Facts:
     """Standing (not superseded) facts about a patient of one institution.
 
-    `earliest_on` is the earliest day of any dated fact or study of the patient, who was born by then (One rule 5);
-    FOREVER when there is none. `are_linked`: a link to another institution's identity carries some of them here.
+    `earliest_on` is the earliest day of any dated fact: the patient was born by then (One rule 5); FOREVER when there
+    is none. `are_linked`: a link to another institution's identity carries some of them here.
     """
 
     __slots__ = (
         "_all",
         "_by_kind",
         "_dated",
-        "_first_study_on",
         "_own",
         "_suspensions",
         "are_linked",
@@ -50,14 +49,13 @@ class Facts:
         "kinds",
     )
 
-    def __init__(self, facts: Iterable[Fact] = (), first_study_on: date | None = None) -> None:
+    def __init__(self, facts: Iterable[Fact] = ()) -> None:
         self._all = tuple(facts)
         self._by_kind: dict[str, list[Fact]] = {}
         self._dated: dict[str, Fact] = {}
         self._suspensions: dict[frozenset[str], Suspensions] = {}
         self._own: Facts | None = None
-        self._first_study_on = first_study_on
-        self.earliest_on = FOREVER if first_study_on is None else first_study_on
+        self.earliest_on = FOREVER
         for fact in self._all:
             self._by_kind.setdefault(fact.kind, []).append(fact)
             for day in (fact.from_on, fact.to_on):
@@ -70,13 +68,6 @@ class Facts:
         self.kinds = frozenset(self._by_kind)
         self.are_linked = any(fact.institution is not None for fact in self._all)
 
-    @classmethod
-    def of(cls, facts: Iterable[Fact], studies: Iterable[Study] = ()) -> Facts:
-        """Arrange standing facts; `studies` are all the patient's here, of which the earliest bounds the birth."""
-        return cls(
-            facts, min((study.study_on for study in studies if study.study_on is not None), default=None)
-        )
-
     def __iter__(self) -> Iterator[Fact]:
         return iter(self._all)
 
@@ -84,7 +75,7 @@ class Facts:
         """Return these without what links carry."""
         if self._own is None:
             mine = [fact for fact in self._all if fact.institution is None]
-            self._own = self if len(mine) == len(self._all) else Facts(mine, self._first_study_on)
+            self._own = self if len(mine) == len(self._all) else Facts(mine)
         return self._own
 
     def latest(self, kind: str) -> Fact | None:

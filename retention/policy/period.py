@@ -78,11 +78,11 @@ class Period:
 
 
 def plus_days(day: date, count: int) -> date:
-    """Return the day `count` days after `day`, or the last one the calendar has."""
+    """Return the day `count` days after `day` (before, if negative), or the calendar's last (first) day."""
     try:
         return day + timedelta(days=count)
     except OverflowError:
-        return FOREVER
+        return FOREVER if count > 0 else UNKNOWN_PAST
 
 
 def parse_period(text: str) -> Period | None:
