@@ -1263,7 +1263,7 @@ class Package:
 # ---------------------------------------------------------------------------------------------------------------------
 # Writing files.
 
-_UID = re.compile(r"[0-9.]{1,64}")
+_UID = re.compile(r"[0-9.]{1,64}|[0-9a-f]{32,64}")  # digits and dots; or what anonymisers write in their place
 
 
 def is_safe_name(uid: object) -> bool:

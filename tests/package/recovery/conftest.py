@@ -31,6 +31,7 @@ COLD = tuple(f"cold-{number}" for number in range(1, 7))
 HOT = ("hot-a", "hot-b")
 FOUR_PLUS_TWO, TWO_COPIES = Protection(4, 2), Protection.copies(2)
 CELL_BYTES = 4096
+ALL, FAILED, USAGE, SOME_MISSING = 0, 1, 2, 3
 
 STUDY, OTHER_STUDY = "1.2.840.99.7", "1.2.840.99.8"
 SOP = "1.2.840.99.7.1.{}".format
@@ -241,6 +242,24 @@ def build(root: Path, keyring: KeyringFiles | None = None) -> Archive:
     archive.expected[item + ".bin"] = unknown.content
     archive.expected[item + ".reason.txt"] = b'name: "IM\\udce9.dcm"\nreason: no-identity\ndetail: -\n'
     return archive
+
+
+def damage(path: Path, start: int, data: bytes) -> None:
+    with path.open("r+b") as stream:
+        if start < 0:
+            stream.seek(start, os.SEEK_END)
+        else:
+            stream.seek(start)
+        stream.write(data)
+
+
+def assert_all_back(found: Found, archive: Archive) -> None:
+    assert found.code == ALL, found.problems
+    assert found.files == archive.expected
+
+
+def assert_none_wrong(found: Found, archive: Archive) -> None:
+    assert found.files.items() <= archive.expected.items()
 
 
 @pytest.fixture(scope="session")

@@ -13,40 +13,26 @@ import pytest
 
 from retention.package.guard import protect
 from tests.package.recovery.conftest import (
+    ALL,
     CELL_BYTES,
     COLD,
+    FAILED,
     RECOVER,
+    SOME_MISSING,
     SOP,
     STUDY,
     TWO_COPIES,
+    USAGE,
     Archive,
-    Found,
     Item,
+    assert_all_back,
+    assert_none_wrong,
     build,
+    damage,
     noise,
 )
-from tests.package.recovery.keyring_files import recovery_text
 
 LIBRARIES = ("blake3", "cryptography", "reedsolo", "numpy")
-ALL, FAILED, USAGE, SOME_MISSING = 0, 1, 2, 3
-
-
-def damage(path: Path, start: int, data: bytes) -> None:
-    with path.open("r+b") as stream:
-        if start < 0:
-            stream.seek(start, os.SEEK_END)
-        else:
-            stream.seek(start)
-        stream.write(data)
-
-
-def assert_all_back(found: Found, archive: Archive) -> None:
-    assert found.code == ALL, found.problems
-    assert found.files == archive.expected
-
-
-def assert_none_wrong(found: Found, archive: Archive) -> None:
-    assert found.files.items() <= archive.expected.items()
 
 
 # What comes back
@@ -264,78 +250,6 @@ def test_content_that_is_not_what_was_received_is_not_written(archive: Archive) 
     assert f"instance {SOP(70)}: what came out is not what was received" in found.problems
 
 
-# Keys
-
-
-def test_the_recovery_key_does_what_the_key_file_does(archive: Archive) -> None:
-    text = recovery_text(archive.keyring.recovery_key)
-    assert_all_back(archive.recover(key=["--recovery-key", text]), archive)
-    paper = archive.root / "paper.txt"
-    paper.write_text(
-        "Recovery key of the archive\n\n" + text.lower().replace("0", "o").replace("1", "l") + "\n"
-    )
-    assert_all_back(
-        archive.recover(key=["--key", str(paper)], out="2", without="blake3,cryptography"), archive
-    )
-
-
-def test_a_mistyped_recovery_key_is_told_by_its_group(pristine: Archive) -> None:
-    text = recovery_text(pristine.keyring.recovery_key)
-    wrong = text[:14] + ("Z" if text[14] != "Z" else "Y") + text[15:]
-    found = pristine.recover(key=["--recovery-key", wrong], out="none")
-    assert (found.code, found.files) == (USAGE, {})
-    assert "group 3 of 13" in found.problems
-
-
-def test_a_key_of_another_archive_is_recognised(archive: Archive) -> None:
-    archive.key_file.write_text("RETENTION-ROOT-KEY-1 " + "5a" * 32 + "\n")
-    found = archive.recover()
-    assert (found.code, found.files) == (FAILED, {})
-    assert "belongs to another archive" in found.problems
-
-
-def test_a_keyring_damaged_here_is_read_there(archive: Archive) -> None:
-    lines = len(archive.keyring.packages)
-    for number, volume in enumerate(archive.volumes("cold-1", "cold-2", "cold-3", "hot-a")):
-        path = volume / "keyring" / "packages-000001.keys"
-        kept = path.read_bytes().splitlines(keepends=True)
-        for damaged in {(number + step) % lines for step in (0, 1, 2)}:
-            kept[damaged] = kept[damaged].replace(b'"wrapped":"', b'"wrapped":"A', 1)
-        path.write_bytes(b"".join(kept))
-    (archive.root / "cold-1/keyring/institutions.keys").write_bytes(b"\0" * 100)
-    (archive.root / "cold-1/keyring/root.json").write_bytes(b"{")
-    assert_all_back(archive.recover(), archive)
-
-
-def test_without_a_keyring_it_asks_for_a_volume_that_has_one(pristine: Archive) -> None:
-    found = pristine.recover(pristine.volumes("cold-4", "cold-5", "cold-6"), out="none")
-    assert (found.code, found.files) == (FAILED, {})
-    assert "none of these volumes holds a keyring" in found.problems
-
-
-def test_a_destroyed_key_is_no_loss_even_if_a_stale_volume_still_has_it(archive: Archive) -> None:
-    archive.keyring.forget(archive.packages["conflict"][1])
-    archive.keyring.write(archive.root / "cold-2")
-    del archive.expected[f"{STUDY}/{SOP(1)}.2.dcm"]
-    found = archive.recover()
-    assert_all_back(found, archive)
-    assert "Packages destroyed on purpose, their keys with them: 1" in found.said
-
-
-def test_when_an_institutions_key_was_destroyed_all_its_packages_were(archive: Archive) -> None:
-    archive.keyring.forget_institution()
-    archive.keyring.write(archive.root / "cold-3")
-    found = archive.recover()
-    assert (found.code, found.files) == (ALL, {})
-    assert "Packages destroyed on purpose, their keys with them: 4" in found.said
-
-
-def test_a_forged_destruction_does_not_count(archive: Archive) -> None:
-    archive.keyring.forget(archive.packages["conflict"][1], parent_key=bytes(32))
-    archive.keyring.write(archive.root / "cold-2")
-    assert_all_back(archive.recover(), archive)
-
-
 # What is written
 
 
@@ -353,7 +267,7 @@ def test_a_second_run_completes_the_first_and_replaces_nothing(archive: Archive)
 
 
 def test_uids_that_cannot_be_names_never_are(archive: Archive) -> None:
-    uids = ["..", ".", "1/../../2", "", "1" * 65, "1\n"]
+    uids = ["..", ".", "1/../../2", "", "1" * 65, "1\n", "abc", "com1", "../" + "ab" * 20]
     for uid in uids:
         archive.add(f"study {uid}", [Item(b"content", sop=SOP(50))], study=uid)
         archive.add(f"instance {uid}", [Item(b"content", sop=uid)])
@@ -366,6 +280,13 @@ def test_uids_that_cannot_be_names_never_are(archive: Archive) -> None:
     assert added == {name + suffix for name in names for suffix in (".dcm", ".reason.txt")}
     told = found.files[f"unnamed/{archive.packages['instance ..'][0]}/0.reason.txt"]
     assert b"sop_instance_uid: ..\n" in told
+
+
+def test_uids_that_anonymisers_wrote_can_be_names(archive: Archive) -> None:
+    study, sop = "5a" * 32, "0f" * 16
+    archive.add("anonymous", [Item(b"content", sop=sop)], study=study)
+    archive.expected[f"{study}/{sop}.dcm"] = b"content"
+    assert_all_back(archive.recover(), archive)
 
 
 def test_out_inside_a_volume_is_refused(pristine: Archive) -> None:
