@@ -8,13 +8,11 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-FOLDERS = ("test_files", "charset_files", "palettes")
 
-
-def sample_folders() -> list[Path]:
-    """Return the folders of pydicom's own files; pydicom itself is not imported. Empty when they are not installed."""
+def sample_folder() -> Path | None:
+    """Return the folder of pydicom's own files, others among them; None when it is not there. Nothing is imported."""
     package = find_spec("pydicom")
     if package is None or package.origin is None:
-        return []
-    data = Path(package.origin).parent / "data"
-    return [data / name for name in FOLDERS if (data / name).is_dir()]
+        return None
+    folder = Path(package.origin).parent / "data"
+    return folder if folder.is_dir() else None

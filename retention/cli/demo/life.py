@@ -36,11 +36,11 @@ class Life:
         with closing(stores):
             return stores.settings
 
-    def keep(self, folders: list[Path], institution: str, tier: str) -> IngestReport:
+    def keep(self, folder: Path, institution: str, tier: str) -> IngestReport:
         """`retention ingest`, for an institution that is made first. Raises the first failure."""
         with self._open_to_write() as stores:
             record = institutions.add(stores, InstitutionSpec(institution))
-            report = Ingest(stores, record.institution_id, tier, self.progress).run(folders)
+            report = Ingest(stores, record.institution_id, tier, self.progress).run([folder])
         for failure in report.failures:
             raise failure
         return report

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retention.services.ingest.scan import ScannedFile, Scanner, SkippedFile
+from retention.services.ingest.scan import ScannedFile, Scanner
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,24 +19,19 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is put in: the files that have to come back, and those that are no DICOM instances."""
+    """What is put in and has to come back: every file that is a DICOM instance, or claims to be."""
 
     files: tuple[SourceFile, ...]
-    skipped: int
 
     @property
     def size_bytes(self) -> int:
         return sum(file.size_bytes for file in self.files)
 
     @classmethod
-    def below(cls, folders: Iterable[Path]) -> Sources:
-        """Digest every file below the folders. Raises NotFoundError for a folder that is not there."""
-        found = list(Scanner().scan(folders))
-        kept = [Path(file.path) for file in found if isinstance(file, ScannedFile)]
-        return cls(
-            tuple(SourceFile(path, sha256_of(path), path.stat().st_size) for path in kept),
-            sum(isinstance(file, SkippedFile) for file in found),
-        )
+    def below(cls, folder: Path) -> Sources:
+        """Digest every file below the folder. Raises NotFoundError for one that is not there."""
+        kept = [Path(file.path) for file in Scanner().scan([folder]) if isinstance(file, ScannedFile)]
+        return cls(tuple(SourceFile(path, sha256_of(path), path.stat().st_size) for path in kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +47,11 @@ class Comparison:
         return self.equal > 0 and not self.strange and len(self.absent) == reencoded
 
 
-def compare(sources: Sequence[SourceFile], returned: Path) -> Comparison:
-    """Compare source files with everything below a folder, by SHA-256 alone."""
+def compare(sources: Sequence[SourceFile], returned: Path, notes: str | None = None) -> Comparison:
+    """Compare source files with everything below a folder, by SHA-256 alone; files named like `notes` do not count."""
     given = {source.sha256 for source in sources}
-    back = {path: sha256_of(path) for path in sorted(returned.rglob("*")) if path.is_file()}
+    files = (path for path in sorted(returned.rglob("*")) if path.is_file())
+    back = {path: sha256_of(path) for path in files if notes is None or not path.name.endswith(notes)}
     there = set(back.values())
     absent = tuple(source.path for source in sources if source.sha256 not in there)
     strange = tuple(path for path, digest in back.items() if digest not in given)

@@ -17,7 +17,7 @@ from retention.cli.demo.life import Life
 from retention.cli.demo.proof import Comparison, Sources, compare
 from retention.cli.invocation import Result, current
 from retention.cli.text import size_text, strong, table_lines, toned
-from retention.dicom.samples import sample_folders
+from retention.dicom.samples import sample_folder
 from retention.model.clock import SystemClock
 from retention.model.findings import Health
 from retention.model.identifiers import new_id
@@ -30,6 +30,9 @@ FIRST, SECOND = "necker", "cochin"
 DEAD = ("cold-2", "cold-5")
 DECAYED = ("cold-1", "cold-4", "hot-a")
 LEFT = ("cold-3", "cold-1", "cold-6", "cold-4")
+RECOVER_NOTES = ".reason.txt"
+"""What recover.py writes beside what it takes out of quarantine."""
+
 SHOWN_STUDIES = 4
 
 Show = Callable[[str], None]
@@ -38,13 +41,15 @@ Show = Callable[[str], None]
 def tell(dicom: Path | None, keep: Path | None, show: Show) -> Result[Demo]:
     """Tell the story with the user's files, or with pydicom's. Raises UsageError, and whatever stops a step."""
     os.environ.pop(ROOT_KEY_FILE, None)  # it names the key of an archive that is not this one
-    folders = sample_folders() if dicom is None else [dicom]
+    folder = sample_folder() if dicom is None else dicom
+    if folder is None:
+        raise current.usage_error("demo.nothing", folder="pydicom")
     with _workspace() as workspace:
-        sources = Sources.below(folders)
+        sources = Sources.below(folder)
         if not sources.files:
-            raise current.usage_error("demo.nothing", folder=", ".join(map(str, folders)))
+            raise current.usage_error("demo.nothing", folder=folder)
         life = Life(keep or workspace / "archive", current.progress())
-        story = Story(life, folders, sources, workspace, show)
+        story = Story(life, folder, sources, workspace, show)
         story.tell()
     return _result(story, is_kept=keep is not None)
 
@@ -81,7 +86,7 @@ class Story:
     """Everything in its order. `workspace` takes what is given back; it is empty at first."""
 
     life: Life
-    folders: list[Path]
+    folder: Path
     sources: Sources
     workspace: Path
     show: Show
@@ -93,7 +98,7 @@ class Story:
         clock = SystemClock()
         began_s = clock.monotonic_s()
         files, size = len(self.sources.files), size_text(self.sources.size_bytes)
-        self.show(current.say("demo.opening", files=files, size=size, folders=self._listed_folders))
+        self.show(current.say("demo.opening", files=files, size=size, folder=self.folder))
         self._begin()
         self._keep(FIRST, "hot")
         self._keep(SECOND, "cold")
@@ -113,8 +118,8 @@ class Story:
             step.prove(settings.volumes.keys() >= {*DEAD, *DECAYED, *LEFT}, volumes=volumes)
 
     def _keep(self, institution: str, tier: str) -> None:
-        with self._step("keep", institution=institution, tier=tier, folders=self._listed_folders) as step:
-            report = self.life.keep(self.folders, institution, tier)
+        with self._step("keep", institution=institution, tier=tier, folder=self.folder) as step:
+            report = self.life.keep(self.folder, institution, tier)
             for line in ingest_counts(report):
                 self.show(f"   {line}")
             self._say("keep_done")
@@ -191,12 +196,12 @@ class Story:
             complaint = self.life.recover_alone(LEFT, out)
             if complaint is not None:
                 self._say("alone_complaint", complaint=complaint)
-            found = self._compared(out)
+            found = self._compared(out, notes=RECOVER_NOTES)
             proven = complaint is None and self._is_proof(found, SECOND)
             step.prove(proven, equal=found.equal, files=len(self.sources.files))
 
-    def _compared(self, out: Path) -> Comparison:
-        found = compare(self.sources.files, out)
+    def _compared(self, out: Path, notes: str | None = None) -> Comparison:
+        found = compare(self.sources.files, out, notes)
         self._say("compared", equal=found.equal, absent=len(found.absent), strange=len(found.strange))
         for path in (*found.absent, *found.strange):
             self._say("compared_path", path=path)
@@ -204,10 +209,6 @@ class Story:
 
     def _is_proof(self, found: Comparison, institution: str) -> bool:
         return found.is_proof(self._reencoded[institution])
-
-    @property
-    def _listed_folders(self) -> str:
-        return " ".join(map(str, self.folders))
 
     @contextmanager
     def _step(self, key: str, **values: object) -> Iterator[Step]:
