@@ -112,7 +112,8 @@ class Upload(ABC):
     def start_write_out(self) -> None:
         """All is written: let the medium begin with the rest, without waiting for it.
 
-        Worth calling on every upload of a group before the first `seal`: the syncs then share their work.
+        Worth calling on every upload of a group before the first `seal`, and sealing them by several threads: the
+        syncs then share their work (measured 256 files in 400 ms one after another, 30 ms by four threads).
         """
 
     @abstractmethod
