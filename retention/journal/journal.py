@@ -29,6 +29,7 @@ from retention.journal.survey import (
     missing,
     read_segment,
     replay,
+    require_one,
 )
 from retention.model.errors import LockedError, RetentionError, StorageError, WriteOnceError
 from retention.model.replica import Part, Replica, ReplicaSet
@@ -99,11 +100,18 @@ class Journal:
         return read_entries(self._replicas, from_seq, self.size, self._anchor)
 
     def refresh(self) -> int:
-        """Notice what others appended since; return how many entries that is. Raises as `open` does."""
+        """Notice what others appended since; return how many entries that is. Cheap when it is none.
+
+        Raises as `open` does.
+        """
         before = self._position
         self._in_step = None
-        if before.size or list_starts(self._replicas):
-            self._position = follow(self._replicas, before) or replay(self._replicas, before)
+        sizes = require_one(self._replicas.each(lambda replica: _sizes(replica, before))).done
+        if all(size == _known_sizes(before) for size in sizes.values()):
+            if len(sizes) >= self._replicas.minimum and not self._replicas.owing:
+                self._in_step = frozenset(sizes)
+            return 0
+        self._position = follow(self._replicas, before) or replay(self._replicas, before)
         return self.size - before.size
 
     def append(self, entries: Sequence[NewEntry]) -> list[Envelope]:
@@ -164,11 +172,11 @@ class Journal:
     def _settle(self, position: Position) -> frozenset[str]:
         """Return the names of the replicas whose last segment is in step, after bringing them there."""
         owing = self._replicas.take_back_owed()
-        sizes = self._replicas.each(lambda replica: _sizes(replica, position.segment.seq))
-        end, failed = position.end, dict(sizes.failed)
-        in_step = {
-            name for name, size in sizes.done.items() if size == (end.envelopes_bytes, end.payloads_bytes)
-        }
+        sizes = self._replicas.each(lambda replica: _sizes(replica, position))
+        failed = dict(sizes.failed)
+        if any(following for *_, following in sizes.done.values()):
+            raise _stale()
+        in_step = {name for name, size in sizes.done.items() if size == _known_sizes(position)}
         if len(in_step) < len(sizes.done):
             in_step = self._bring_in_step(position, failed)
         in_step -= owing
@@ -192,13 +200,20 @@ class Journal:
 
     def _refuse_stale(self, position: Position, error: StorageError) -> None:
         others = set(self._replicas.names) - self._replicas.owing
-        sizes = self._replicas.each(lambda replica: _sizes(replica, position.segment.seq), others)
-        if any(lines > position.end.envelopes_bytes for lines, _ in sizes.done.values()):
+        sizes = self._replicas.each(lambda replica: _sizes(replica, position), others)
+        if any(lines > position.end.envelopes_bytes or more for lines, _, more in sizes.done.values()):
             raise _stale() from error
 
 
-def _sizes(replica: Replica, first: int) -> tuple[int, int]:
-    return replica.size(envelopes_key(first)) or 0, replica.size(payloads_key(first)) or 0
+def _sizes(replica: Replica, position: Position) -> tuple[int, int, int]:
+    """Return the sizes of the last segment's two files, and of the lines of a segment that would follow it."""
+    first, following = position.segment.seq, position.size
+    lines, frames = replica.size(envelopes_key(first)) or 0, replica.size(payloads_key(first)) or 0
+    return lines, frames, 0 if following == first else replica.size(envelopes_key(following)) or 0
+
+
+def _known_sizes(position: Position) -> tuple[int, int, int]:
+    return position.end.envelopes_bytes, position.end.payloads_bytes, 0
 
 
 def _parts(position: Position, written: Sequence[Written]) -> list[Part]:

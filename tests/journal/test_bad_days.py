@@ -6,6 +6,7 @@ import pytest
 
 from retention.journal.journal import Journal
 from retention.model.errors import LockedError, VolumeFullError, VolumeUnavailableError
+from retention.model.replica import ReplicaSet
 from tests.journal.entries import entry
 from tests.model.replicas import replicas
 
@@ -142,6 +143,25 @@ def test_appending_after_somebody_else_is_noticed_and_refreshing_helps(three, jo
     other.close()
 
 
+def test_refreshing_reads_nothing_when_nothing_is_new_and_knows_who_is_in_step(three, journal):
+    journal.append([entry(0)])
+    three[0].calls.clear()
+    assert journal.refresh() == 0
+    journal.append([entry(1)])
+    assert [method for method, _ in three[0].calls] == ["size", "size", "size", "append", "append"]
+
+
+def test_refreshing_with_too_few_replicas_does_not_make_an_append_possible(three, journal):
+    journal.append([entry(0)])
+    three[0].away = three[1].away = True
+    assert journal.refresh() == 0
+    with pytest.raises(VolumeUnavailableError, match="1 of 3 replicas"):
+        journal.append([entry(1)])
+    three[2].away = True
+    with pytest.raises(VolumeUnavailableError):
+        journal.refresh()
+
+
 def test_refreshing_a_new_journal_finds_its_first_entries(three, journal):
     assert journal.refresh() == 0
     other = Journal.create(three)
@@ -179,6 +199,29 @@ def test_a_stale_journal_that_begins_a_segment_is_refused_too(three, journal):
         journal.append([entry(2)])
     assert numbers(Journal.open(three)) == [0, 1]
     other.close()
+
+
+def test_a_stale_journal_does_not_go_on_in_a_segment_that_others_ended(three, journal):
+    journal.append([entry(0)])
+    other = small_segments(Journal.open(three))
+    other.append([entry(1)])
+    stale = Journal(ReplicaSet(three, minimum=2), journal.position, journal.position)
+    with pytest.raises(LockedError):
+        stale.append([entry(2)])
+    stale.refresh()
+    assert numbers(stale) == [0, 1]
+    other.close()
+
+
+def test_a_segment_begun_by_a_writer_that_died_is_begun_anew(three, journal):
+    journal.append([entry(0)])
+    three[0].files["journal/000000000001.payloads"] = b"half a frame"
+    three[0].files["journal/000000000001.envelopes"] = b"half a line"
+    journal.refresh()
+    journal.append([entry(1)])
+    assert numbers(Journal.open(three)) == [0, 1]
+    assert journal.verify().problems == []
+    assert three[0].files == three[1].files == three[2].files
 
 
 def crashes(three, group):
