@@ -48,7 +48,7 @@ def policy_disagreements(value: object) -> Iterator[Disagreement]:
         yield Disagreement(("title",), "range_without_end", {"first": "en", "second": "fr"}, at_key=True)
     for index, rule in enumerate(_list(policy.get("rules"))):
         yield from _rule(("rules", index), _dict(rule))
-    if policy.get("final_action") == "destroy" and not _dict(policy.get("disposal")).get("approvals"):
+    if policy.get("final_action") == "destroy" and "approvals" not in _dict(policy.get("disposal")):
         yield Disagreement(("final_action",), "destroy_unapproved")
     yield from _disposal(_dict(policy.get("disposal")))
     for index, example in enumerate(_list(policy.get("examples"))):

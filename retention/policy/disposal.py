@@ -112,11 +112,11 @@ def counts_from_last_visit(decision: Decision) -> bool:
 
 def terms_for(decision: Decision, policies: PolicySet) -> Terms:
     """Return the terms of all policies with a rule that applies, or may, in the order the institution lists them."""
-    matching = {id(result.rule.policy) for result in decision.rules if result.applies is not False}
+    matching = {result.rule.policy.digest for result in decision.rules if result.applies is not False}
     return combine(
         policy.document.disposal
         for policy in policies.policies
-        if id(policy) in matching and policy.document.disposal is not None
+        if policy.digest in matching and policy.document.disposal is not None
     )
 
 
