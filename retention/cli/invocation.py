@@ -13,8 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
-import typer
-
 from retention.cli import exit_codes
 from retention.cli.catalogue import Messages
 from retention.model.clock import Clock, RehearsalClock, SystemClock, parse_instant
@@ -130,24 +128,36 @@ def begin(*, is_json: bool, is_jsonl: bool) -> None:
         setattr(current, name, getattr(fresh, name))
 
 
-def command(name: str) -> Callable[[Callable[P, Result[Document]]], Callable[P, None]]:
-    """Make a function that returns a Result into a command named `name`."""
+Run = Callable[[], int]
+"""Does a command's work, shows its result, and returns the exit code."""
 
-    def wrap(function: Callable[P, Result[Document]]) -> Callable[P, None]:
+
+def command(name: str) -> Callable[[Callable[P, Result[Document]]], Callable[P, Run]]:
+    """Make a function that returns a Result into a command named `name`.
+
+    Called by Typer it only takes its arguments; the program's entry runs it, so that nothing between the two meddles
+    with what is raised.
+    """
+
+    def wrap(function: Callable[P, Result[Document]]) -> Callable[P, Run]:
         summary = (function.__doc__ or "").partition("\n")[0]
         registered[name] = Command(name, function.__module__, summary, function.__annotations__["return"])
         # Typer evaluates annotations; the document's module is only there for the schema.
         function.__annotations__["return"] = None
 
         @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> None:
-            from retention.cli import output
-
+        def call(*args: P.args, **kwargs: P.kwargs) -> Run:
             current.command = name
-            result = function(*args, **kwargs)
-            output.show(current, result)
-            raise typer.Exit(result.exit_code)
+            return lambda: _run(lambda: function(*args, **kwargs))
 
         return call
 
     return wrap
+
+
+def _run(work: Callable[[], Result[Document]]) -> int:
+    from retention.cli import output
+
+    result = work()
+    output.show(current, result)
+    return result.exit_code

@@ -121,34 +121,35 @@ def _guarded(arguments: list[str]) -> int:
     try:
         return _run(globals_first(arguments))
     except TyperException as error:
-        failure: RetentionError = _usage_error(error)
+        return _fail(_usage_error(error), error)
     except BrokenPipeError:
         output.abandon(sys.stdout)  # nobody reads any more, `| head` for instance: nothing to complain about
         return exit_codes.FAILED
     except (KeyboardInterrupt, Abort):
         output.show_interrupted(current)
         return exit_codes.INTERRUPTED
-    except RetentionError as error:
-        failure = error
-    except OSError as error:
-        failure = _of_system(error)
-    except Exception as error:  # noqa: BLE001  # the last line of defence: a bug, told without a traceback
-        failure = _unforeseen(error)
-    if current.is_debug:
-        traceback.print_exc()
-    output.show_error(current, failure)
-    return exit_codes.exit_code_of(failure)
+    except Exception as error:  # noqa: BLE001  # the last line of defence: even a bug is told without a traceback
+        return _fail(_told(error), error)
 
 
 def _run(arguments: list[str]) -> int:
+    """Let Typer understand the command line, then do what it says."""
     try:
-        code = app(arguments or ["--help"], standalone_mode=False, prog_name=PROGRAM)
+        understood = app(arguments or ["--help"], standalone_mode=False, prog_name=PROGRAM)
     except Exit as stop:
-        code = stop.exit_code
-    sys.stdout.flush()
+        understood = stop.exit_code
+    if callable(understood):
+        return int(understood())
     if not arguments:
         return exit_codes.USAGE
-    return code if isinstance(code, int) else exit_codes.DONE
+    return understood if isinstance(understood, int) else exit_codes.DONE
+
+
+def _fail(failure: RetentionError, error: Exception) -> int:
+    if current.is_debug:
+        traceback.print_exception(error)
+    output.show_error(current, failure)
+    return exit_codes.exit_code_of(failure)
 
 
 def _usage_error(error: TyperException) -> UsageError:
@@ -166,11 +167,13 @@ def _usage_error(error: TyperException) -> UsageError:
     )
 
 
-def _of_system(error: OSError) -> RetentionError:
-    what = current.say("errors.system", reason=error.strerror or str(error), file=error.filename or "")
-    return InputError(what.rstrip(": "), hint=current.say("errors.system_hint"))
-
-
-def _unforeseen(error: Exception) -> RetentionError:
+def _told(error: Exception) -> RetentionError:
+    """Return any error as one of ours: those of the system, and those that nobody foresaw."""
+    if isinstance(error, RetentionError):
+        return error
+    if isinstance(error, OSError):
+        reason, file = error.strerror or str(error), error.filename or ""
+        what = current.say("errors.system", reason=reason, file=file)
+        return InputError(what.rstrip(": "), hint=current.say("errors.system_hint"))
     what = current.say("errors.unforeseen", kind=type(error).__name__, text=str(error))
     return RetentionError(what, hint=current.say("errors.unforeseen_hint"))

@@ -11,6 +11,7 @@ import typer
 
 from retention.cli import exit_codes
 from retention.cli.invocation import Result, command, current
+from retention.cli.names import require_tier
 from retention.cli.output import remark
 from retention.cli.text import rate_text, size_text, toned
 
@@ -83,7 +84,7 @@ def ingest(
 
     keep_freed_memory()
     with closing(current.open(to_write=True)) as stores:
-        stores.volumes.tier(tier)
+        require_tier(stores, tier)
         is_first = not stores.catalog.institutions()
         record = institutions.first_or_known(stores, institution)
         report = IngestRun(stores, record.institution_id, tier, current.progress(), jobs).run(paths)

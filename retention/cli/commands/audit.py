@@ -10,6 +10,7 @@ import typer
 
 from retention.cli import exit_codes
 from retention.cli.invocation import Result, command, current
+from retention.cli.names import require_institution, require_tier
 from retention.cli.text import rate_text, size_text, toned
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def run(
 
     selection = Selection(tier=tier, study_uid=study, institution=institution)
     with closing(current.open(to_write=True)) as stores:
+        require_tier(stores, tier)
+        require_institution(stores, institution)
         report = audit(stores, selection, current.progress(), repair=not no_repair)
     has_findings = report.findings or report.unreachable
     exit_code = exit_codes.FINDINGS if has_findings else exit_codes.DONE

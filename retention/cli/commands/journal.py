@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from retention.cli.invocation import Result, command, current
 
 if TYPE_CHECKING:
     from retention.cli.documents.journal import JournalVerify
+    from retention.journal.check import JournalProblem
+    from retention.services.volumes import VolumeSet
 
 
 def register(app: typer.Typer) -> None:
@@ -27,9 +30,14 @@ def _group() -> None:
 
 @command("journal verify")
 def verify() -> Result[JournalVerify]:
-    """Read every replica and say what is wrong where. Consistent is not yet trusted: that needs a seal from outside."""
+    """Read every replica and say what is wrong where.
+
+    Consistent is not yet trusted: that needs something from outside, to compare with.
+    """
     with closing(current.open()) as stores:
         report = stores.journal.verify()
+        absent = _absent_replicas(stores.volumes)
+    problems = [*report.problems, *absent]
     root = report.root.hex()
     data: JournalVerify = {
         "entries": report.entries,
@@ -41,15 +49,27 @@ def verify() -> Result[JournalVerify]:
         "first_bad_entry": report.first_bad_seq,
         "problems": [
             {"kind": p.kind, "volume": p.replica, "file": p.key, "entry": p.seq, "detail": p.detail}
-            for p in report.problems
+            for p in problems
         ],
     }
-    if not report.problems:
+    if not problems:
         return Result(data, [current.say("journal.valid", entries=report.entries, root=root)])
-    count = len(report.problems)
-    lines = [current.say("journal.invalid", entries=report.entries, root=root, problems=count)]
+    lines = [current.say("journal.invalid", entries=report.entries, root=root, problems=len(problems))]
     lines += [
-        current.say("journal.problem", volume=p.replica or "-", file=p.key, detail=p.detail)
-        for p in report.problems
+        current.say("journal.problem", volume=p.replica or "-", file=p.key, detail=p.detail) for p in problems
     ]
     return Result(data, lines, exit_codes.FINDINGS)
+
+
+def _absent_replicas(volumes: VolumeSet) -> Iterator[JournalProblem]:
+    """Yield the replicas that could not even be read: their volumes are not there."""
+    from retention.journal.check import JournalProblem
+    from retention.model.findings import FindingKind
+    from retention.storage.state import VolumeState
+
+    for name in volumes.replica_names():
+        state = volumes[name].probe()
+        if state is VolumeState.EMPTIED:
+            yield JournalProblem(FindingKind.MISSING, name, "journal", None, state.value)
+        elif not state.is_readable:
+            yield JournalProblem(FindingKind.UNREADABLE, name, "journal", None, state.value)

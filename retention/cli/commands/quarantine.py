@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.invocation import Result, command, current
+from retention.cli.names import require_institution
 from retention.cli.paging import After, Limit, page
 from retention.cli.text import size_text, table_lines
 from retention.model.clock import format_instant
@@ -33,6 +34,7 @@ def list_items(
 ) -> Result[QuarantineList]:
     """List what lies in quarantine, and why."""
     with closing(current.open()) as stores:
+        require_institution(stores, institution)
         items: list[QuarantineRow] = [
             {
                 "id": item.item_id,

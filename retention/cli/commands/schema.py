@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retention.cli.invocation import Result, command, current
+from retention.cli.invocation import Result, command
+from retention.cli.names import require_known
 
 if TYPE_CHECKING:
     from retention.cli.documents.schema import NamedSchema, Schemas
@@ -33,8 +34,8 @@ def schema(
 
     name = " ".join(names or ())
     known = schemas.names()
-    if name and name not in known:
-        raise _unknown(name, known)
+    if name:
+        require_known("command", name, known)
     found: list[NamedSchema] = [
         {"command": each, "schema": schemas.schema_of(each)} for each in ([name] if name else known)
     ]
@@ -45,12 +46,3 @@ def schema(
 
 def _lines(shown: object) -> Iterator[str]:
     yield json.dumps(shown, indent=2, ensure_ascii=False)
-
-
-def _unknown(name: str, known: list[str]) -> Exception:
-    from retention.markup.faults import did_you_mean
-
-    near = did_you_mean(name, known)
-    if near is None:
-        return current.usage_error("schema.unknown", name=name, known=", ".join(known))
-    return current.usage_error("schema.near", name=name, near=near)

@@ -14,6 +14,7 @@ import typer
 from retention.cli import exit_codes
 from retention.cli.commands.study_rows import study_document, study_lines, study_row
 from retention.cli.invocation import Result, command, current
+from retention.cli.names import require_institution, require_tier
 from retention.cli.paging import Limit
 from retention.cli.text import size_text, table_lines
 
@@ -57,8 +58,8 @@ def list_studies(
         raise current.usage_error("study.state_unknown", state=state, states=", ".join(StudyState))
     wanted_state = None if state is None else StudyState(state.upper())
     stores = current.open()
-    if tier is not None:
-        stores.volumes.tier(tier)
+    require_institution(stores, institution)
+    require_tier(stores, tier)
     rows = _rows(
         stores, StudyFilter(institution, tier, wanted_state, patient, _day(due_before), limit, after)
     )
@@ -112,6 +113,7 @@ def _cells(row: StudyRow) -> list[str]:
 def show(uid: Uid, institution: Institution = None) -> Result[StudyShow]:
     """Everything about one study."""
     with closing(current.open()) as stores:
+        require_institution(stores, institution)
         data = study_document(stores.catalog.study(uid, institution), list(stores.settings.tiers))
     return Result(data, study_lines(data))
 
@@ -129,6 +131,7 @@ def export(
     from retention.services.retrieve import export_study
 
     with closing(current.open()) as stores:
+        require_institution(stores, institution)
         study = stores.catalog.study(uid, institution)
         report = export_study(stores, study, out, current.progress(), jobs)
     if report.failures and not report.instances:

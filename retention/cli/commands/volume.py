@@ -10,6 +10,7 @@ import typer
 
 from retention.cli import exit_codes
 from retention.cli.invocation import Result, command, current
+from retention.cli.names import require_known
 from retention.cli.paging import After, Limit, page
 from retention.cli.text import size_text, table_lines
 
@@ -53,6 +54,7 @@ def replace(
     from retention.archive import replace_archive_volume
 
     with closing(current.open(to_write=True)) as stores:
+        require_known("volume", name, stores.settings.volumes)
         record = replace_archive_volume(stores, name, url)
     with closing(current.open()) as stores:  # archive.yaml has changed
         data = _statuses(stores)

@@ -1,0 +1,207 @@
+"""Every command prints one document, and it is exactly what its schema says, on success and on failure."""
+
+import json
+import shutil
+from dataclasses import dataclass
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from retention.cli import schemas
+from retention.cli.invocation import registered
+from tests.cli.calling import Outcome, retention
+from tests.cli.conftest import SHARED_UID, UID
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call, its exit code, and what is broken before it. `{A}` is the archive, `{T}` a free folder."""
+
+    command: str
+    arguments: str = ""
+    code: int = 0
+    broken: str = ""
+    has_archive: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.command} {self.arguments} = {self.code}{self.broken and ', ' + self.broken}"
+
+
+DONE = [
+    Case("init", "{T}/new"),
+    Case("init", "{T}/new --name x --rehearsal"),
+    Case("ingest", "{T}/sources --institution necker", 3),
+    Case("ingest", "{T}/sources/CT_small.dcm --institution cochin --tier cold --jobs 1"),
+    Case("doctor"),
+    Case("doctor", code=4, broken="a volume is gone"),
+    Case("demo", "--dicom {T}/sources", has_archive=False),
+    Case("schema", "study list", has_archive=False),
+    Case("schema", "config", has_archive=False),
+    Case("study list"),
+    Case("study list", "--limit 2 --tier cold --institution cochin --state permanent"),
+    Case("study show", UID),
+    Case("study show", UID, broken="two shards are gone"),
+    Case("study export", f"{UID} --out {{T}}/out"),
+    Case("study export", f"{UID} --out {{T}}/out", 1, broken="two shards are gone"),
+    Case("audit run", "--all"),
+    Case("audit run", f"--study {UID} --no-repair", 4, broken="two shards are gone"),
+    Case("audit run", "--tier cold", 4, broken="a volume is gone"),
+    Case("audit run", "--all", 4, broken="a volume is emptied"),
+    Case("catalog check"),
+    Case("catalog check", code=4, broken="a volume is emptied"),
+    Case("catalog rebuild"),
+    Case("catalog rebuild", broken="the catalog is gone"),
+    Case("catalog migrate"),
+    Case("volume list"),
+    Case("volume check", code=4, broken="a volume is gone"),
+    Case("volume replace", "cold-6 --url file:{T}/other"),
+    Case("quarantine list"),
+    Case("quarantine export", "{item} --out {T}/out"),
+    Case("keys status"),
+    Case("keys status", "--recovery-stored"),
+    Case("journal verify"),
+    Case("journal verify", code=4, broken="a volume is emptied"),
+]
+STOPPED = [
+    Case("init", "{A}", 2),
+    Case("init", "", 2),
+    Case("ingest", "{T}/sources --institution neker", 2),
+    Case("ingest", "{T}/nowhere --institution necker", 6),
+    Case("doctor", has_archive=False, code=10),
+    Case("demo", "--dicom {T}/nowhere", 6, has_archive=False),
+    Case("schema", "study lst", 2, has_archive=False),
+    Case("study list", "--state LOST", 2),
+    Case("study list", "--after 1.2.3", 6),
+    Case("study show", "1.2.3", 6),
+    Case("study show", SHARED_UID, 2),
+    Case("study export", "1.2.3 --out {T}/out", 6),
+    Case("audit run", "", 2),
+    Case("audit run", "--study 1.2.3", 6),
+    Case("catalog check", code=10, broken="the catalog is gone"),
+    Case("catalog rebuild", has_archive=False, code=10),
+    Case("catalog migrate", code=10, broken="the catalog is gone"),
+    Case("volume list", code=10, broken="the catalog is gone"),
+    Case("volume check", has_archive=False, code=10),
+    Case("volume replace", "cold-9", 2),
+    Case("quarantine list", "--institution neker", 2),
+    Case("quarantine export", "nothing --out {T}/out", 6),
+    Case("keys status", code=1, broken="the root key is gone"),
+    Case("journal verify", code=10, broken="archive.yaml is gone"),
+]
+
+
+@pytest.mark.parametrize("case", [*DONE, *STOPPED], ids=str)
+def test_what_is_printed_is_what_the_schema_says(case, archive, tmp_path, samples):
+    outcome = call(case, archive, tmp_path, samples)
+    assert outcome.code == case.code, outcome
+    assert outcome.out.count("\n") == 1
+    errors = [error.message for error in validator(case.command).iter_errors(outcome.document)]
+    assert errors == []
+    assert outcome.document["ok"] is (case in DONE and case.code != 1)
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("cases", [DONE, STOPPED], ids=["done", "stopped"])
+def test_every_command_is_tried(cases):
+    assert {case.command for case in cases} == set(registered)
+
+
+@pytest.mark.parametrize("name", schemas.names())
+def test_every_schema_is_one(name):
+    schema = schemas.schema_of(name)
+    Draft202012Validator.check_schema(schema)
+    assert json.loads(json.dumps(schema)) == schema
+
+
+def test_a_schema_refuses_what_is_not_said():
+    """The test above can fail: a field too many, one too few, and both data and error are seen."""
+    checked = validator("catalog migrate")
+    good = {
+        "schema": "retention/catalog-migrate/v1",
+        "ok": True,
+        "data": {"added": [], "problems": []},
+        "error": None,
+    }
+    assert checked.is_valid(good)
+    assert not checked.is_valid(good | {"data": {"added": [], "problems": [], "extra": 1}})
+    assert not checked.is_valid(good | {"data": {"added": []}})
+    assert not checked.is_valid(good | {"error": {"code": "x", "message": "x", "hint": None}})
+    assert not checked.is_valid(good | {"schema": "retention/study-list/v1"})
+    assert not checked.is_valid(good | {"ok": False})
+
+
+def test_fields_are_explained_where_they_are_declared():
+    fields = schemas.schema_of("audit run")["$defs"]["AuditRun"]["properties"]
+    assert fields["lost"]["description"] == "Packages of which too little is left."
+
+
+def call(case: Case, archive, folder, samples) -> Outcome:
+    sources = folder / "sources"
+    sources.mkdir()
+    for name in (
+        "CT_small.dcm",
+        "MR_small.dcm",
+        "priv_SQ.dcm",
+        "README.txt",
+        "MR_small_RLE.dcm",
+        "MR_small_bigendian.dcm",
+    ):
+        shutil.copy(samples / name, sources)
+    places = {"A": archive, "T": folder, "item": ""}
+    if "{item}" in case.arguments:
+        places["item"] = retention("--archive", archive, "quarantine", "list", "--json").data["items"][0][
+            "id"
+        ]
+    BREAK[case.broken](archive)
+    where = ("--archive", str(archive)) if case.has_archive else ()
+    words = case.arguments.split()
+    return retention(
+        *where, "--json", "--quiet", *case.command.split(), *(word.format(**places) for word in words)
+    )
+
+
+def _lose_two_shards(archive):
+    uid = retention("--archive", archive, "study", "show", UID, "--json").data
+    for shard in uid["packages"][0]["shards"]:
+        (file,) = (archive / shard["volume"]).rglob(
+            f"{uid['packages'][0]['package']}.{shard['number']:02d}.*"
+        )
+        file.unlink()
+
+
+def _empty(archive):
+    for path in (archive / "cold-1").rglob("*"):
+        if path.is_file():
+            path.unlink()
+
+
+def _lose_catalog(archive):
+    for path in archive.glob("catalog.db*"):
+        path.unlink()
+
+
+BREAK = {
+    "": lambda _: None,
+    "a volume is gone": lambda archive: shutil.rmtree(archive / "cold-5"),
+    "a volume is emptied": _empty,
+    "two shards are gone": _lose_two_shards,
+    "the catalog is gone": _lose_catalog,
+    "the root key is gone": lambda archive: (archive / "secrets" / "root.key").unlink(),
+    "archive.yaml is gone": lambda archive: (archive / "archive.yaml").unlink(),
+}
+
+
+def validator(command: str) -> Draft202012Validator:
+    """Return the schema's validator, closed: a field that it does not know is a fault here."""
+    return Draft202012Validator(_closed(schemas.schema_of(command)))
+
+
+def _closed(schema):
+    if isinstance(schema, list):
+        return [_closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: _closed(value) for name, value in schema.items()}
+    if "properties" in closed and "required" in closed and "oneOf" not in closed:
+        closed["additionalProperties"] = False
+    return closed
