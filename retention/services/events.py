@@ -6,15 +6,16 @@ patients appear as keyed digests, which say nothing without the keyring.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retention.model.canonical import JsonValue
 from retention.model.digests import keyed_digest
+from retention.model.errors import UsageError
 from retention.model.identifiers import InstitutionId
 
 ARCHIVE_CREATE = "archive.create"
-ARCHIVE_OPEN = "archive.open"
 INSTITUTION_ADD = "institution.add"
 VOLUME_ADD = "volume.add"
 VOLUME_REPLACE = "volume.replace"
@@ -24,12 +25,10 @@ SHARD_REPAIR = "shard.repair"
 AUDIT_RUN = "audit.run"
 STUDY_EXPORT = "study.export"
 QUARANTINE_EXPORT = "quarantine.export"
-JOURNAL_REPAIR = "journal.repair"
-KEYRING_REPAIR = "keyring.repair"
-CATALOG_REBUILD = "catalog.rebuild"
 RECOVERY_STORED = "keys.recovery-stored"
 
 INSTANCE_DIGEST_BYTES = 16
+PERSON_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,11 +39,15 @@ class Names:
 
     def instance(self, institution: InstitutionId, sop_instance_uid: str) -> bytes:
         """Return the 16 bytes by which the catalog knows an instance of an institution."""
-        return keyed_digest(self.index_key, _joined("instance", institution, sop_instance_uid), INSTANCE_DIGEST_BYTES)
+        return keyed_digest(
+            self.index_key, _joined("instance", institution, sop_instance_uid), INSTANCE_DIGEST_BYTES
+        )
 
     def content(self, institution: InstitutionId, blake3: bytes) -> bytes:
         """Return the 16 bytes by which the catalog knows bytes that could not be identified."""
-        return keyed_digest(self.index_key, _joined("content", institution, blake3.hex()), INSTANCE_DIGEST_BYTES)
+        return keyed_digest(
+            self.index_key, _joined("content", institution, blake3.hex()), INSTANCE_DIGEST_BYTES
+        )
 
     def study(self, institution: InstitutionId, study_uid: str) -> str:
         return keyed_digest(self.index_key, _joined("study", institution, study_uid)).hex()
@@ -53,12 +56,25 @@ class Names:
         return keyed_digest(self.index_key, _joined("patient", institution, patient_id, issuer or "")).hex()
 
     def person(self, name: str) -> str:
-        """Return how the journal names an acting person."""
+        """Return how the journal names an acting person; `name` as `person_name` gives it."""
         return "person-" + keyed_digest(self.index_key, _joined("person", name), 16).hex()
 
 
 def _joined(*parts: str) -> bytes:
     return "\0".join(parts).encode("utf-8", "surrogateescape")
+
+
+def person_name(text: str) -> str:
+    """Return a person's name in the one form that is digested. Raises UsageError for what is none.
+
+    The same name typed on another keyboard (composed or decomposed accents, spaces around it) is the same person.
+    """
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if not name or not name.isprintable() or len(name) > PERSON_CHARACTERS:
+        raise UsageError(
+            f"{text!a} does not name a person", hint=f"1 to {PERSON_CHARACTERS} printable characters"
+        )
+    return name
 
 
 def text_of(data: Mapping[str, JsonValue], name: str) -> str:

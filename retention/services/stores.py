@@ -18,9 +18,10 @@ from retention.catalog.catalog import Catalog
 from retention.journal.journal import Journal
 from retention.keyring.keyring import Keyring
 from retention.model.clock import Clock
-from retention.model.errors import LockedError
+from retention.model.errors import ArchiveError, LockedError
 from retention.model.identifiers import ArchiveId
 from retention.model.layout import ArchiveSettings
+from retention.services.events import Names
 from retention.services.volumes import VolumeSet
 
 LOCK_TIMEOUT_S = 30.0
@@ -31,7 +32,7 @@ PROGRAM = "retention"
 class Stores:
     """Everything one archive consists of. What a use case does not touch is never opened.
 
-    `actor` is how the journal names who acts.
+    `person` is who says that he or she acts (`events.person_name`); None when nobody does.
     """
 
     def __init__(
@@ -41,9 +42,16 @@ class Stores:
         self.settings = settings
         self.clock = clock
         self.archive_id = archive_id
-        self.actor = PROGRAM
+        self.person: str | None = None
         self.commit_lock = CommitLock(root / "lock")
         self._openers = openers
+
+    @property
+    def actor(self) -> str:
+        """How the journal names who acts: the program itself, or a keyed digest of the person's name."""
+        if self.person is None:
+            return PROGRAM
+        return Names(self.keyring.index_key.secret).person(self.person)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -96,8 +104,9 @@ class CommitLock:
 
     @contextmanager
     def hold(self, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
-        """Wait for the lock and hold it. Raises LockedError after `timeout_s`."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Wait for the lock and hold it; not reentrant. Raises LockedError after `timeout_s`, ArchiveError when the
+        archive's folder has no place for it."""
+        descriptor = self._open()
         try:
             waited_s, pause_s = 0.0, 0.005
             while not _try_lock(descriptor):
@@ -112,6 +121,15 @@ class CommitLock:
             yield
         finally:
             os.close(descriptor)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ArchiveError(
+                f"the archive cannot be changed, its lock {self._path} cannot be opened: {error.strerror}",
+                hint="look at the permissions of the archive's folder, and whether its disk is read-only",
+            ) from error
 
 
 def _try_lock(descriptor: int) -> bool:

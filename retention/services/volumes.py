@@ -6,7 +6,8 @@ never written to (design §6).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ REPLICA_TIERS = (("hot", 2), ("cold", 3))
 """Journal and keyring lie on the first volumes of these tiers, so that losing any two loses nothing acknowledged."""
 
 MIN_REPLICAS = 2
+
+_SHARD_KEY = re.compile(r"packages/([0-9a-f]{2})/(\1[0-9a-f]{30})\.([0-9]{2})\.g(0|[1-9][0-9]{0,8})\.shard\Z")
 
 
 @dataclass(slots=True)
@@ -58,7 +61,10 @@ class VolumeReplica:
 
 
 class VolumeSet:
-    """All volumes of the archive by name, in the order of archive.yaml."""
+    """All volumes of the archive by name, in the order of archive.yaml.
+
+    One that the catalog knows and archive.yaml does not is to whoever asks for it as one that is away.
+    """
 
     def __init__(self, volumes: Mapping[str, Volume], settings: ArchiveSettings) -> None:
         self._volumes = dict(volumes)
@@ -72,9 +78,15 @@ class VolumeSet:
         try:
             return self._volumes[name]
         except KeyError:
-            raise NotFoundError(
-                f"there is no volume {name}", hint="retention volume list shows the volumes"
+            raise VolumeUnavailableError(
+                f"volume {name}: it is not among the volumes of archive.yaml",
+                hint="put it back there, or into another's place: retention volume replace",
+                volume=name,
             ) from None
+
+    def put(self, volume: Volume) -> None:
+        """Let a volume stand in the place of the one of its name."""
+        self._volumes[volume.name] = volume
 
     def __contains__(self, name: str) -> bool:
         return name in self._volumes
@@ -138,16 +150,6 @@ def shard_key(package: str, shard: int, generation: int) -> str:
 
 
 def parse_shard_key(key: str) -> tuple[str, int, int] | None:
-    """Return package, shard number and generation that a key names, or None."""
-    parts = key.rsplit("/", 1)[-1].split(".")
-    if len(parts) != 4 or parts[3] != "shard" or not parts[2].startswith("g"):
-        return None
-    if not (parts[1].isdecimal() and parts[2][1:].isdecimal()):
-        return None
-    return parts[0], int(parts[1]), int(parts[2][1:])
-
-
-def flush_all(volumes: Iterable[Volume]) -> None:
-    """Make what was published on each volume durable."""
-    for volume in volumes:
-        volume.flush()
+    """Return package, shard number and generation that a key names, or None for what `shard_key` never makes."""
+    found = _SHARD_KEY.match(key)
+    return None if found is None else (found[2], int(found[3]), int(found[4]))
