@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import zstandard
 
@@ -57,7 +56,10 @@ def decode(payload: bytes) -> AuditOutcome:
     if not (isinstance(sound, Mapping) and isinstance(flawed, Mapping) and isinstance(lost, Sequence)):
         raise TypeError("an audit record has another form")
     return AuditOutcome(
-        sound={PackageId(package): [_int(number) for number in _list(numbers)] for package, numbers in sound.items()},
+        sound={
+            PackageId(package): [_int(number) for number in _list(numbers)]
+            for package, numbers in sound.items()
+        },
         flawed={PackageId(package): [_shard(row) for row in _list(rows)] for package, rows in flawed.items()},
         lost=[PackageId(str(package)) for package in lost],
     )

@@ -23,18 +23,17 @@ def initialise_volumes(stores: Stores, volumes: VolumeSet) -> dict[VolumeId, Dev
     Raises UsageError for a place that is not empty.
     """
     recorded: dict[VolumeId, DeviceRecord] = {}
-    for volume in volumes:
-        volume_id = VolumeId(new_id())
-        created_at = format_instant(stores.clock.now())
-        identity = VolumeIdentity(stores.archive_id, volume_id, volume.name, created_at)
-        recorded[volume_id] = volume.initialise(identity)
-        documents.write_to(volume)
+    with stores.commit_lock.hold():
+        for volume in volumes:
+            volume_id = VolumeId(new_id())
+            created_at = format_instant(stores.clock.now())
+            identity = VolumeIdentity(stores.archive_id, volume_id, volume.name, created_at)
+            recorded[volume_id] = volume.initialise(identity)
+            documents.write_to(volume)
     return recorded
 
 
-def record_beginning(
-    stores: Stores, recorded: dict[VolumeId, DeviceRecord], *, is_rehearsal: bool
-) -> None:
+def record_beginning(stores: Stores, recorded: dict[VolumeId, DeviceRecord], *, is_rehearsal: bool) -> None:
     """Append the first entries: the archive itself, then its volumes."""
     at = stores.clock.now()
     entries = [
@@ -50,7 +49,8 @@ def record_beginning(
         record = VolumeRecord(volume.spec, volume_id, device.device, device.is_mount, "ready", 0)
         data = volume_data(record, device.device, is_mount=device.is_mount)
         entries.append(NewEntry(at, stores.actor, events.VOLUME_ADD, data=data))
-    commit.append(stores, entries)
+    with stores.commit_lock.hold():
+        commit.append_locked(stores, entries)
 
 
 def is_rehearsal(stores: Stores) -> bool:

@@ -1,13 +1,14 @@
 """From journal to catalog: what each entry means for the index.
 
-One way for both: a commit applies the entry it has just appended, a rebuild applies all of them; so a rebuilt catalog
-cannot differ from one that grew. Applying an entry twice changes nothing.
+One way for both: a commit applies the entry it is about to append, a rebuild applies all of them; so a rebuilt catalog
+cannot differ from one that grew. Applying an entry twice changes nothing, and an entry that speaks of what has changed
+since (an audit that read a shard which another run replaced meanwhile) changes nothing either.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from retention.catalog.records import (
@@ -35,13 +36,17 @@ from retention.package.sealing import Sealer
 from retention.services import audit_record, events
 from retention.services.events import Names, list_of, number_of, optional_text_of, text_of
 
+BATCH_ENTRIES = 2000
+BATCH_BYTES = 32 * 1024 * 1024
+
 
 class Projection:
-    """Applies entries to a catalog."""
+    """Applies entries to a catalog. `keys` are package keys that need not be looked up in the keyring."""
 
-    def __init__(self, keyring: Keyring, names: Names) -> None:
+    def __init__(self, keyring: Keyring, names: Names, keys: Mapping[KeyId, bytes] | None = None) -> None:
         self._keyring = keyring
         self._names = names
+        self._keys = keys or {}
         self._actions: Mapping[str, Callable[[Transaction, Entry], None]] = {
             events.INSTITUTION_ADD: _institution,
             events.VOLUME_ADD: _volume,
@@ -84,11 +89,25 @@ class Projection:
         institution = InstitutionId(envelope.institution or "")
         key_id, segment = KeyId(text_of(envelope.data, "key")), number_of(envelope.data, "key_segment")
         try:
-            key = self._keyring.package_key(key_id, segment)
+            key = self._keys.get(key_id) or self._keyring.package_key(key_id, segment)
         except KeyUnavailableError:
             return None
         package = PackageId(envelope.objects["package"])
         return read_contents(manifest, Sealer.of(key, package, institution))
+
+
+def in_batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Cut a long replay into steps, so that neither a transaction nor memory grows with the journal."""
+    batch: list[Entry] = []
+    size_bytes = 0
+    for entry in entries:
+        batch.append(entry)
+        size_bytes += len(entry.line) + len(entry.payload or b"")
+        if len(batch) >= BATCH_ENTRIES or size_bytes >= BATCH_BYTES:
+            yield batch
+            batch, size_bytes = [], 0
+    if batch:
+        yield batch
 
 
 def package_record(envelope: Envelope, contents: Contents | None, names: Names) -> PackageRecord:
@@ -123,7 +142,7 @@ def package_record(envelope: Envelope, contents: Contents | None, names: Names) 
         key_id=KeyId(text_of(data, "key")),
         created_at=envelope.at,
         shards=shards,
-        digests=() if contents is None else _digests(institution, contents, names),
+        digests=() if contents is None else instance_digests(institution, contents, names),
         study=None if contents is None else _study(contents, envelope.at),
         series=() if contents is None else _series(contents),
         quarantined=() if contents is None or not is_quarantine else _quarantined(contents),
@@ -131,7 +150,10 @@ def package_record(envelope: Envelope, contents: Contents | None, names: Names) 
     )
 
 
-def _digests(institution: InstitutionId, contents: Contents, names: Names) -> tuple[tuple[bytes, int], ...]:
+def instance_digests(
+    institution: InstitutionId, contents: Contents, names: Names
+) -> tuple[tuple[bytes, int], ...]:
+    """Return for each instance the digest the catalog knows it by, and its ordinal."""
     return tuple(
         (
             names.content(institution, row.blake3)
@@ -175,7 +197,9 @@ def _institution(transaction: Transaction, entry: Entry) -> None:
 
 def _volume(transaction: Transaction, entry: Entry) -> None:
     data = entry.envelope.data
-    spec = VolumeSpec(text_of(data, "name"), text_of(data, "url"), text_of(data, "site"), text_of(data, "domain"))
+    spec = VolumeSpec(
+        text_of(data, "name"), text_of(data, "url"), text_of(data, "site"), text_of(data, "domain")
+    )
     transaction.record_volume(
         VolumeRecord(
             spec,
@@ -219,12 +243,16 @@ def _audited(transaction: Transaction, entry: Entry) -> None:
         return
     outcome = audit_record.decode(entry.payload)
     transaction.record_verified(outcome.sound, entry.envelope.at)
-    for package, states in outcome.flawed.items():
-        transaction.set_shards(package, states)
+    for package, found in outcome.flawed.items():
+        now = {shard.number: (shard.generation, shard.volume) for shard in transaction.shards_of(package)}
+        transaction.set_shards(
+            package, [shard for shard in found if now.get(shard.number) == (shard.generation, shard.volume)]
+        )
+    lost = set(outcome.lost)
+    for package in {*outcome.sound, *outcome.flawed} - lost:
+        transaction.set_lost(package, lost=False)
     for package in outcome.lost:
         transaction.set_lost(package)
-
-
 
 
 def _recovery_stored(transaction: Transaction, entry: Entry) -> None:
