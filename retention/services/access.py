@@ -1,15 +1,20 @@
-"""Reaching the packages that are held: their shards opened, their keys found, their instances read."""
+"""Reaching the packages that are held: their shards opened, their keys found, their instances read.
+
+The invariant: what cannot be read is told in full: which study, which shards are missing where and why, and what would
+help. Nothing is read on the word of a shard that is not what the journal committed to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from retention.catalog.records import PackageSummary, ShardRecord
-from retention.model.errors import PackageLostError, StorageError
+from retention.model.errors import PackageLostError, StorageError, VolumeUnavailableError
 from retention.model.identifiers import PackageId
-from retention.package.manifest import Contents, read_contents
+from retention.package.manifest import Contents, InstanceRow, read_contents
 from retention.package.reader import PackageReader, find_reference
 from retention.package.sealing import Sealer
 from retention.package.shard import Reference
@@ -18,55 +23,119 @@ from retention.services.volumes import shard_key
 from retention.storage.volume import ObjectReader
 
 MANIFEST_CACHE = 64
+WHAT_WOULD_HELP = (
+    "put the missing files back from a backup of their volumes and audit again, or ingest the originals again"
+)
+
+
+@dataclass(slots=True)
+class OpenShards:
+    """The shards of a package that could be opened, by number, and why the others could not."""
+
+    readers: dict[int, ObjectReader] = field(default_factory=dict)
+    absent: dict[int, StorageError] = field(default_factory=dict)
+
+
+class OpenPackage:
+    """A package opened for reading; used by one thread at a time."""
+
+    def __init__(
+        self, package: PackageSummary, reader: PackageReader, absent: Mapping[int, StorageError]
+    ) -> None:
+        self._package = package
+        self._reader = reader
+        self._absent = absent
+
+    @property
+    def contents(self) -> Contents:
+        return self._reader.contents
+
+    def read_instance(self, row: InstanceRow) -> Iterator[bytes]:
+        """Yield an instance's bytes, verified when the iterator ends. Raises PackageLostError, ShardDamagedError."""
+        try:
+            yield from self._reader.read_instance(row)
+        except PackageLostError as error:
+            raise lost(self._package, self._absent, error) from error
 
 
 class PackageAccess:
-    """Opens packages for reading; remembers the manifests it read last."""
+    """Opens packages for reading; remembers the manifests and packages it read last."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._cached = lru_cache(maxsize=MANIFEST_CACHE)(self._contents)
+        self.package = lru_cache(maxsize=MANIFEST_CACHE)(stores.catalog.package)
 
     @contextmanager
-    def shards(self, package: PackageSummary, *, from_medium: bool = False) -> Iterator[dict[int, ObjectReader]]:
-        """Open every shard of the package that can be opened, by shard number."""
+    def shards(self, package: PackageSummary) -> Iterator[OpenShards]:
+        """Open every shard of the package that can be opened."""
         with ExitStack() as stack:
-            opened: dict[int, ObjectReader] = {}
+            opened = OpenShards()
             for shard in package.shards:
                 try:
-                    opened[shard.number] = stack.enter_context(self._open(package.package_id, shard, from_medium))
-                except StorageError:
-                    continue
+                    reader = self._open(package.package_id, shard)
+                except StorageError as error:
+                    opened.absent[shard.number] = error
+                else:
+                    opened.readers[shard.number] = stack.enter_context(reader)
             yield opened
 
     @contextmanager
-    def reader(self, package: PackageSummary) -> Iterator[PackageReader]:
+    def reader(self, package: PackageSummary) -> Iterator[OpenPackage]:
         """Open a package to read its instances. Raises PackageLostError, KeyUnavailableError."""
         with self.shards(package) as opened:
-            yield PackageReader(self._reference(package, opened), opened, self._sealer(package))
+            reference = _reference(package, opened)
+            reader = PackageReader(reference, opened.readers, self._sealer(package))
+            yield OpenPackage(package, reader, opened.absent)
 
     def contents(self, package_id: PackageId) -> Contents:
         """Return the sealed part of a package's manifest. Raises PackageLostError, KeyUnavailableError."""
         return self._cached(package_id)
 
     def _contents(self, package_id: PackageId) -> Contents:
-        package = self._stores.catalog.package(package_id)
+        package = self.package(package_id)
         with self.shards(package) as opened:
-            return read_contents(self._reference(package, opened).manifest, self._sealer(package))
+            return read_contents(_reference(package, opened).manifest, self._sealer(package))
 
-    def _open(self, package: PackageId, shard: ShardRecord, from_medium: bool) -> ObjectReader:
+    def _open(self, package: PackageId, shard: ShardRecord) -> ObjectReader:
         if shard.volume is None:
-            raise StorageError(f"shard {shard.number} of package {package} lies on no volume yet")
-        key = shard_key(package, shard.number, shard.generation)
-        return self._stores.volumes[shard.volume].open(key, from_medium=from_medium)
-
-    def _reference(self, package: PackageSummary, opened: dict[int, ObjectReader]) -> Reference:
-        try:
-            return find_reference(opened, package.index_root, package.manifest_digest)
-        except PackageLostError as error:
-            error.context["package"] = package.package_id
-            raise
+            raise StorageError("it lies on no volume yet (write debt)")
+        return self._stores.volumes[shard.volume].open(shard_key(package, shard.number, shard.generation))
 
     def _sealer(self, package: PackageSummary) -> Sealer:
         key = self._stores.keyring.package_key(package.key_id, int(package.key_segment or 0) or None)
         return Sealer.of(key, package.package_id, package.institution_id)
+
+
+def lost(
+    package: PackageSummary, absent: Mapping[int, StorageError], error: PackageLostError
+) -> PackageLostError:
+    """Return the error that says of a package that cannot be read what people need to know.
+
+    `absent` are the shards that could not be opened, by number; others are there, and damaged, as `error` says.
+    """
+    what = "quarantined files" if package.study_uid is None else f"study {package.study_uid}"
+    missing = "; ".join(
+        f"shard {number} on {package.shards[number].volume or 'no volume'}: {why.message}"
+        for number, why in sorted(absent.items())
+    )
+    away = sorted({str(why.context["volume"]) for why in absent.values() if _may_come_back(why)})
+    protection = package.protection
+    message = (
+        f"{what} of {package.institution} cannot be read whole: {error.message}; "
+        f"{protection.shards - len(absent)} of {protection.shards} shards can be opened, {protection.data} whole ones"
+        f" are needed" + (f" ({missing})" if missing else "")
+    )
+    hint = f"bring back {' or '.join(away)}, then run it again" if away else WHAT_WOULD_HELP
+    return PackageLostError(message, hint=hint, package=package.package_id)
+
+
+def _may_come_back(error: StorageError) -> bool:
+    return isinstance(error, VolumeUnavailableError) and "volume" in error.context
+
+
+def _reference(package: PackageSummary, opened: OpenShards) -> Reference:
+    try:
+        return find_reference(opened.readers, package.index_root, package.manifest_digest)
+    except PackageLostError as error:
+        raise lost(package, opened.absent, error) from error

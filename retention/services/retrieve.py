@@ -6,14 +6,15 @@ A file appears under its name only after all its digests matched; a damaged inst
 
 from __future__ import annotations
 
+import filecmp
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from retention.catalog.records import PackageSummary, StudyDetail
+from retention.catalog.records import PackageKind, PackageSummary, StudyDetail
 from retention.journal.envelope import NewEntry
 from retention.model.errors import (
     IntegrityError,
@@ -23,15 +24,15 @@ from retention.model.errors import (
     UsageError,
 )
 from retention.model.identifiers import PackageId, new_id
-from retention.package.manifest import InstanceRow
-from retention.package.reader import PackageReader
+from retention.package.manifest import ROLE_CONFLICT, InstanceRow
 from retention.services import commit, events
-from retention.services.access import PackageAccess
+from retention.services.access import OpenPackage, PackageAccess
 from retention.services.events import Names
 from retention.services.progress import Progress
 from retention.services.stores import Stores
 
-CHUNK_INSTANCES = 16
+INSTANCES_A_WORKER = 16
+"""Fewer are not worth another thread."""
 
 
 @dataclass(slots=True)
@@ -55,7 +56,9 @@ def export_study(
 ) -> ExportReport:
     """Write every instance of the study to `out` as `<SOPInstanceUID>.dcm`, conflicts as `….2.dcm` and so on.
 
-    Raises UsageError when `out` holds other files of these names, OSError when it cannot be written.
+    What is there already is not overwritten: equal files are as good as written, others are failures. Raises UsageError
+    when `out` is no folder, OSError when it cannot be written, and as `commit.append`: who was given what is recorded
+    in the journal, after the files are there.
     """
     access = PackageAccess(stores)
     names_taken: Counter[str] = Counter()
@@ -89,11 +92,7 @@ def export_quarantined(stores: Stores, item_id: str, out: Path) -> Path:
 
     Raises NotFoundError for an unknown id, PackageLostError.
     """
-    package_id, _, ordinal_text = item_id.partition("-")
-    try:
-        package, ordinal = stores.catalog.package(PackageId(package_id)), int(ordinal_text)
-    except ValueError:
-        raise _no_item(item_id) from None
+    package, ordinal = _find_item(stores, item_id)
     _make_folder(out)
     access = PackageAccess(stores)
     with access.reader(package) as reader:
@@ -115,6 +114,17 @@ def export_quarantined(stores: Stores, item_id: str, out: Path) -> Path:
     return path
 
 
+def _find_item(stores: Stores, item_id: str) -> tuple[PackageSummary, int]:
+    package_id, _, ordinal = item_id.partition("-")
+    try:
+        package = stores.catalog.package(PackageId(package_id))
+    except NotFoundError:
+        raise _no_item(item_id) from None
+    if package.kind is not PackageKind.QUARANTINE or not (ordinal.isascii() and ordinal.isdecimal()):
+        raise _no_item(item_id)
+    return package, int(ordinal)
+
+
 def _export_package(
     access: PackageAccess,
     package: PackageSummary,
@@ -129,55 +139,80 @@ def _export_package(
     except (IntegrityError, KeyUnavailableError) as error:
         report.failures.append(error)
         return
-    wanted = [_Wanted(row, _file_name(row, names_taken)) for row in contents.instances]
-    chunks = [wanted[start : start + CHUNK_INSTANCES] for start in range(0, len(wanted), CHUNK_INSTANCES)]
-
-    def export_chunk(chunk: Sequence[_Wanted]) -> list[RetentionError]:
-        with access.reader(package) as reader:
-            return list(_export_instances(reader, chunk, out, progress))
-
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1, "export") as pool:
-        failures = [error for errors in pool.map(export_chunk, chunks) for error in errors]
-    report.failures += failures
-    report.instances += len(wanted) - len(failures)
-    failed = {error.context.get("ordinal") for error in failures}
-    report.bytes += sum(each.row.size_bytes for each in wanted if each.row.ordinal not in failed)
+    waiting = deque(_Wanted(row, _file_name(row, names_taken)) for row in contents.instances)
+    workers = min(jobs or os.cpu_count() or 1, 1 + len(waiting) // INSTANCES_A_WORKER)
+    with ThreadPoolExecutor(workers, "export") as pool:
+        shares = list(
+            pool.map(lambda _: _export_share(access, package, waiting, out, progress), range(workers))
+        )
+    for share in shares:
+        report.instances += share.instances
+        report.bytes += share.bytes
+        report.failures += share.failures
 
 
-def _export_instances(
-    reader: PackageReader, wanted: Iterable[_Wanted], out: Path, progress: Progress
-) -> Iterator[RetentionError]:
-    for each in wanted:
-        try:
-            _write(out / each.file_name, reader.read_instance(each.row))
-        except IntegrityError as error:
-            error.context["ordinal"] = each.row.ordinal
-            yield error
-        progress.advance(each.row.size_bytes)
+def _export_share(
+    access: PackageAccess, package: PackageSummary, waiting: deque[_Wanted], out: Path, progress: Progress
+) -> ExportReport:
+    """Export instances as long as any wait: each thread opens the package once, however many instances it has."""
+    share = ExportReport()
+    try:
+        with access.reader(package) as opened:
+            while waiting:
+                _export_instance(opened, waiting.popleft(), out, share, progress)
+    except IndexError:
+        pass  # another thread took the last one
+    except (IntegrityError, KeyUnavailableError) as error:
+        share.failures.append(error)
+    return share
+
+
+def _export_instance(
+    opened: OpenPackage, wanted: _Wanted, out: Path, share: ExportReport, progress: Progress
+) -> None:
+    try:
+        _write(out / wanted.file_name, opened.read_instance(wanted.row))
+    except (IntegrityError, KeyUnavailableError, UsageError) as error:
+        share.failures.append(error)
+    else:
+        share.instances += 1
+        share.bytes += wanted.row.size_bytes
+    progress.advance(wanted.row.size_bytes)
 
 
 def _file_name(row: InstanceRow, names_taken: Counter[str]) -> str:
-    """Return the name of an instance's file. A UID is digits and dots (checked at ingest); it is no path."""
+    """Return the name of an instance's file. A UID is digits and dots (checked at ingest); it is no path.
+
+    What came in conflict with another never gets that one's name, also where the other cannot be given back.
+    """
     uid = row.sop_instance_uid or ""
-    names_taken[uid] += 1
+    names_taken[uid] = max(names_taken[uid] + 1, 2 if row.role == ROLE_CONFLICT else 1)
     nth = names_taken[uid]
     return f"{uid}.dcm" if nth == 1 else f"{uid}.{nth}.dcm"
 
 
 def _make_folder(out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    if not out.is_dir():
+    if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is not a folder", hint="name a folder for the files")
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def _write(path: Path, blocks: Iterator[bytes]) -> None:
-    """Write a file that has its name only when it is whole and verified."""
+    """Write a file that has its name only when it is whole and verified.
+
+    Raises UsageError when another file has that name already; the same bytes there are as good as written.
+    """
     unverified = path.with_name(f".{new_id()}.unverified")
     try:
-        with open(unverified, "xb", buffering=0) as file:
-            for block in blocks:
-                file.write(block)
-        os.replace(unverified, path)
+        with open(unverified, "xb") as file:
+            file.writelines(blocks)
+        if not path.exists():
+            os.replace(unverified, path)
+        elif not filecmp.cmp(unverified, path, shallow=False):
+            raise UsageError(
+                f"{path} is there already, with other content",
+                hint="export into a new folder, or move it away",
+            )
     finally:
         unverified.unlink(missing_ok=True)
 

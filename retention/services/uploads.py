@@ -1,16 +1,17 @@
-"""The shards of one package on their way to their volumes: placed, written, sealed, published, read back.
+"""Shards on their way to their volumes: placed, written, sealed, published, read back.
 
 A volume that fails on the way does not stop the package while enough shards remain; what it should have got becomes
-write debt. Below that the package is refused, and nothing of it stays.
+write debt. Below that the package is refused, and nothing of it stays; what cannot be removed at once is said
+(`is_left`), so that the session keeps its list for the next start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 
-from retention.model.errors import PlacementError, ReadBackError, StorageError
+from retention.model.errors import IntegrityError, PlacementError, ReadBackError, StorageError
 from retention.model.identifiers import PackageId
 from retention.model.layout import Protection, TierSpec
 from retention.package.check import ShardCheck, check_shard
@@ -18,89 +19,107 @@ from retention.package.shard import Reference
 from retention.services.volumes import VolumeSet, shard_key
 from retention.storage.placement import place, required_shards
 from retention.storage.state import VolumeState
-from retention.storage.volume import Upload
+from retention.storage.volume import Upload, Volume
 
 
 class ShardUpload:
-    """One shard: a sink that remembers its failure instead of raising it."""
+    """One shard: a sink that remembers its failure instead of raising it. After a failure nothing more happens."""
 
-    def __init__(self, upload: Upload, volume: str, key: str) -> None:
-        self._upload = upload
-        self.volume = volume
+    def __init__(self, volume: Volume, key: str, session: str) -> None:
+        """Begin it. Raises StorageError."""
+        self._volume = volume
+        self._upload: Upload = volume.begin(key, session)
+        self._is_published = False
         self.key = key
         self.failure: StorageError | None = None
+        self.is_left = False
 
-    def write(self, data: bytes | memoryview) -> None:
-        if self.failure is None:
-            try:
-                self._upload.write(data)
-            except StorageError as error:
-                self.fail(error)
-
-    def start_write_out(self) -> None:
-        if self.failure is None:
-            self._upload.start_write_out()
-
-    def seal(self) -> None:
-        if self.failure is None:
-            try:
-                self._upload.seal()
-            except StorageError as error:
-                self.fail(error)
-
-    def publish(self) -> None:
-        if self.failure is None:
-            try:
-                self._upload.publish()
-            except StorageError as error:
-                self.fail(error)
-
-    def fail(self, error: StorageError) -> None:
-        self.failure = error
-        self.abort()
-
-    def abort(self) -> None:
-        with suppress(StorageError):  # else the next start discards what this session left
-            self._upload.abort()
-
-    def read_back(self, volumes: VolumeSet, reference: Reference, shard: int) -> None:
-        """Compare the published shard, read from the medium, with what was meant; if it differs it is removed and
-        counts as failed."""
-        if self.failure is not None:
-            return
-        try:
-            with volumes[self.volume].open(self.key, from_medium=True) as reader:
-                found = check_shard(reader, reference, shard)
-            self.failure = None if found.is_sound else _differs(self, found)
-        except StorageError as error:
-            self.failure = error
-        if self.failure is not None:
-            self.remove(volumes)
-
-    def remove(self, volumes: VolumeSet) -> None:
-        """Remove the published shard of a package that will not be committed."""
-        with suppress(StorageError):  # else the next start removes it: the session has it on its list
-            volumes[self.volume].delete_many([self.key])
+    @property
+    def volume(self) -> str:
+        return self._volume.name
 
     @property
     def size_bytes(self) -> int:
         return self._upload.size_bytes
 
+    def write(self, data: bytes | memoryview) -> None:
+        self._attempt(lambda: self._upload.write(data))
+
+    def start_write_out(self) -> None:
+        self._attempt(self._upload.start_write_out)
+
+    def seal(self) -> None:
+        self._attempt(self._upload.seal)
+
+    def publish(self) -> None:
+        def publish() -> None:
+            self._upload.publish()
+            self._is_published = True
+
+        self._attempt(publish)
+
+    def read_back(self, reference: Reference, shard: int) -> None:
+        """Compare the published shard, read from the medium, with what was meant."""
+        self._attempt(lambda: self._compare(reference, shard))
+
+    def fail(self, error: StorageError) -> None:
+        """It does not count: discard it, published or not."""
+        if self.failure is None:
+            self.failure = error
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove whatever of it lies on the volume; may be called again."""
+        if not self._is_published:
+            with suppress(StorageError):  # the next start discards what this session left
+                self._upload.abort()
+            return
+        try:
+            self._volume.delete_many([self.key])
+            self._is_published, self.is_left = False, False
+        except StorageError:
+            self.is_left = True
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        if self.failure is None:
+            try:
+                step()
+            except StorageError as error:
+                self.fail(error)
+
+    def _compare(self, reference: Reference, shard: int) -> None:
+        with self._volume.open(self.key, from_medium=True) as reader:
+            try:
+                found = check_shard(reader, reference, shard)
+            except IntegrityError as error:
+                raise _differs(self, error.message) from error
+        if not found.is_sound:
+            raise _differs(self, _described(found))
+
 
 class PackageUploads:
-    """All shards of one package."""
+    """All shards of one new package. `refusals` say why a shard that has its place could not even be begun."""
 
     def __init__(
-        self, volumes: VolumeSet, package: PackageId, protection: Protection, uploads: Mapping[int, ShardUpload]
+        self,
+        package: PackageId,
+        protection: Protection,
+        uploads: Mapping[int, ShardUpload],
+        refusals: Sequence[StorageError] = (),
     ) -> None:
-        self._volumes = volumes
         self._package = package
         self._protection = protection
+        self._refusals = tuple(refusals)
         self.uploads = dict(uploads)
 
     @classmethod
     def begin(
-        cls, volumes: VolumeSet, tier: TierSpec, states: Mapping[str, VolumeState], package: PackageId, session: str
+        cls,
+        volumes: VolumeSet,
+        tier: TierSpec,
+        states: Mapping[str, VolumeState],
+        package: PackageId,
+        session: str,
     ) -> PackageUploads:
         """Place the package's shards on the tier and start an upload for each. Raises PlacementError."""
         placement = place(
@@ -112,13 +131,13 @@ class PackageUploads:
             spares=[volume.spec for volume in volumes.spares()],
         )
         uploads: dict[int, ShardUpload] = {}
+        refusals: list[StorageError] = []
         for shard, name in placement.shards.items():
-            key = shard_key(package, shard, 0)
             try:
-                uploads[shard] = ShardUpload(volumes[name].begin(key, session), name, key)
-            except StorageError:
-                continue
-        begun = cls(volumes, package, tier.protection, uploads)
+                uploads[shard] = ShardUpload(volumes[name], shard_key(package, shard, 0), session)
+            except StorageError as error:
+                refusals.append(error)
+        begun = cls(package, tier.protection, uploads, refusals)
         begun.require_enough()
         return begun
 
@@ -126,24 +145,31 @@ class PackageUploads:
         """Return the uploads that have not failed, by shard number."""
         return {shard: upload for shard, upload in self.uploads.items() if upload.failure is None}
 
+    @property
+    def is_left(self) -> bool:
+        """Whether a shard that does not count could not be removed from its volume."""
+        return any(upload.is_left for upload in self.uploads.values())
+
     def require_enough(self) -> None:
-        """Raise PlacementError, having aborted the rest, when too few shards are left to accept the package."""
+        """Raise PlacementError, having discarded the rest, when too few shards are left to accept the package."""
         sound = self.sound()
         needed = required_shards(self._protection)
         if len(sound) >= needed:
             return
-        self.abort()
-        reasons = {str(upload.failure) for upload in self.uploads.values() if upload.failure is not None}
+        self.discard()
+        failures = [*self._refusals, *(upload.failure for upload in self.uploads.values() if upload.failure)]
+        reasons = "; ".join(dict.fromkeys(failure.message for failure in failures))
         raise PlacementError(
             f"only {len(sound)} of {self._protection.shards} shards could be written, {needed} are needed"
-            + (f" ({'; '.join(sorted(reasons))})" if reasons else ""),
+            + (f" ({reasons})" if reasons else ""),
             hint="free space on the volumes or bring the missing ones back (retention volume list), then run it again",
             package=self._package,
         )
 
-    def abort(self) -> None:
+    def discard(self) -> None:
+        """Remove whatever of the package lies on volumes."""
         for upload in self.uploads.values():
-            upload.abort()
+            upload.discard()
 
     def objects(self) -> list[tuple[str, str]]:
         """Return (volume, key) of every shard to be published."""
@@ -151,33 +177,25 @@ class PackageUploads:
 
     def read_back(self, reference: Reference) -> None:
         """Compare every published shard with what was meant. Raises PlacementError when too few are left."""
-        for shard, upload in self.sound().items():
-            upload.read_back(self._volumes, reference, shard)
+        for shard, upload in self.uploads.items():
+            upload.read_back(reference, shard)
         self.require_enough()
 
-    def remove(self) -> None:
-        """Remove the published shards of a package that will not be committed."""
-        for upload in self.uploads.values():
-            upload.remove(self._volumes)
 
-
-def seal_and_publish(groups: Iterable[PackageUploads], volumes: VolumeSet, pool: Executor) -> None:
-    """Make all shards of several packages durable under their names, syncing many files at once.
+def seal_and_publish(uploads: Iterable[ShardUpload], volumes: VolumeSet) -> None:
+    """Make shards durable under their names, syncing many files at once.
 
     Failures stay with the shards they belong to; `require_enough` says what they come to.
     """
-    seal_and_publish_shards([upload for group in groups for upload in group.sound().values()], volumes, pool)
-
-
-def seal_and_publish_shards(uploads: Sequence[ShardUpload], volumes: VolumeSet, pool: Executor) -> None:
-    """Make these shards durable under their names; failures stay with them."""
-    for upload in uploads:
+    begun = list(uploads)
+    pool: Executor = volumes.pool()
+    for upload in begun:
         upload.start_write_out()
-    list(pool.map(ShardUpload.seal, uploads))
-    for upload in uploads:
+    list(pool.map(ShardUpload.seal, begun))
+    for upload in begun:
         upload.publish()
     by_volume: dict[str, list[ShardUpload]] = {}
-    for upload in uploads:
+    for upload in begun:
         if upload.failure is None:
             by_volume.setdefault(upload.volume, []).append(upload)
 
@@ -186,14 +204,19 @@ def seal_and_publish_shards(uploads: Sequence[ShardUpload], volumes: VolumeSet, 
             volumes[name].flush()
         except StorageError as error:
             for upload in by_volume[name]:
-                upload.failure = error
+                upload.fail(error)
 
     list(pool.map(flush, by_volume))
 
 
-def _differs(upload: ShardUpload, found: ShardCheck) -> StorageError:
-    what = ", ".join(found.parts) or f"{len(found.bad_cells)} cells"
+def _described(found: ShardCheck) -> str:
+    return ", ".join(found.parts) or f"{len(found.bad_cells)} cells"
+
+
+def _differs(upload: ShardUpload, what: str) -> ReadBackError:
     return ReadBackError(
         f"volume {upload.volume} does not give back what was written to {upload.key}: {what}",
         hint="check the medium and this machine's memory; retention volume check",
+        volume=upload.volume,
+        key=upload.key,
     )

@@ -50,7 +50,10 @@ class FileToKeep:
 
 @dataclass(slots=True)
 class BuiltPackage:
-    """A package whose shards are written and still unknown to anybody."""
+    """A package whose shards are written and still unknown to anybody.
+
+    `known` is how often the archive held each instance (by digest) when the files were recognised; new ones are absent.
+    """
 
     package: PackageId
     institution: InstitutionId
@@ -63,6 +66,7 @@ class BuiltPackage:
     contents: Contents
     files: Sequence[FileToKeep]
     refused: Sequence[FileRefused]
+    known: Mapping[bytes, int]
 
     @property
     def received_bytes(self) -> int:
@@ -72,7 +76,9 @@ class BuiltPackage:
         """Return what every shard must agree with, from memory, to compare what was read back."""
         tail = self.tail
         geometry = Geometry(self.header.protection, self.header.cell_bytes, tail.entry.stream_bytes)
-        return Reference(self.header, tail.entry, geometry, tail.index, tail.manifest, read_public(tail.manifest))
+        return Reference(
+            self.header, tail.entry, geometry, tail.index, tail.manifest, read_public(tail.manifest)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,12 @@ class PackageBuilder:
     """Builds packages for one tier in one session."""
 
     def __init__(
-        self, stores: Stores, tier: TierSpec, states: Mapping[str, VolumeState], session: str, pool: ThreadPoolExecutor
+        self,
+        stores: Stores,
+        tier: TierSpec,
+        states: Mapping[str, VolumeState],
+        session: str,
+        pool: ThreadPoolExecutor,
     ) -> None:
         self._stores = stores
         self._tier = tier
@@ -94,7 +105,9 @@ class PackageBuilder:
         self._session = session
         self._pool = pool
 
-    def build(self, institution: InstitutionId, kind: str, files: Sequence[FileToKeep]) -> BuiltPackage | NothingBuilt:
+    def build(
+        self, institution: InstitutionId, kind: str, files: Sequence[FileToKeep], known: Mapping[bytes, int]
+    ) -> BuiltPackage | NothingBuilt:
         """Write a package of these files, if any can be taken.
 
         Raises PlacementError when the tier cannot take it, StorageError.
@@ -111,16 +124,27 @@ class PackageBuilder:
             writer = PackageWriter(header, key.key_id, sealer, uploads.uploads)
             rows, refused = self._write(writer, sealer, files, uploads)
             if not rows:
-                uploads.abort()
+                uploads.discard()
                 return NothingBuilt(refused)
-            contents = _contents(kind, files, rows)
+            contents = _contents(kind, rows)
             tail = writer.finish(kind, format_instant(self._stores.clock.now()), contents)
             uploads.require_enough()
         except BaseException:
-            uploads.abort()
+            uploads.discard()
             raise
         return BuiltPackage(
-            package, institution, self._tier, kind, key, uploads, header, tail, contents, files, refused
+            package,
+            institution,
+            self._tier,
+            kind,
+            key,
+            uploads,
+            header,
+            tail,
+            contents,
+            files,
+            refused,
+            known,
         )
 
     def _write(
@@ -135,7 +159,9 @@ class PackageBuilder:
             if isinstance(product, SealedBlock):
                 start = writer.append(product.data)
                 blocks.append(
-                    BlockRow(start, len(product.data), product.plain_bytes, product.packing, product.dictionary)
+                    BlockRow(
+                        start, len(product.data), product.plain_bytes, product.packing, product.dictionary
+                    )
                 )
                 continue
             if isinstance(product, InstanceEnd):
@@ -160,7 +186,7 @@ def _shared_series(files: Iterable[FileToKeep]) -> set[str]:
     return {series for series, count in counts.items() if count > 1}
 
 
-def _contents(kind: str, files: Sequence[FileToKeep], rows: Sequence[_Row]) -> Contents:
+def _contents(kind: str, rows: Sequence[_Row]) -> Contents:
     if kind == KIND_QUARANTINE:
         return Contents(None, (), [_quarantined(row) for row in rows], _tools())
     series: dict[str, int] = {}
@@ -176,7 +202,9 @@ def _contents(kind: str, files: Sequence[FileToKeep], rows: Sequence[_Row]) -> C
             entries.append(SeriesEntry(series_uid, head.series))
         instances.append(_identified(row, series[series_uid]))
     first = next(head for row in rows if (head := row.end.file.head) is not None)
-    return Contents(StudyEntry(first.identity.study_uid, first.patient, first.study), entries, instances, _tools())
+    return Contents(
+        StudyEntry(first.identity.study_uid, first.patient, first.study), entries, instances, _tools()
+    )
 
 
 def _identified(row: _Row, series: int) -> InstanceRow:

@@ -8,6 +8,7 @@ again completes what is missing.
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,6 +29,10 @@ from retention.services.stores import Stores
 
 GROUP_PACKAGES = 64
 GROUP_BYTES = 64 * 1024 * 1024
+GROUP_SHARDS = 384
+
+_Files = tuple[str, list[ScannedFile]]
+"""The kind of a package to be, and its files."""
 
 
 @dataclass(slots=True)
@@ -63,7 +68,12 @@ class Ingest:
     """One run of ingest into one tier, for one institution."""
 
     def __init__(
-        self, stores: Stores, institution: InstitutionId, tier: str, progress: Progress, jobs: int | None = None
+        self,
+        stores: Stores,
+        institution: InstitutionId,
+        tier: str,
+        progress: Progress,
+        jobs: int | None = None,
     ) -> None:
         self._stores = stores
         self._institution = institution
@@ -77,27 +87,30 @@ class Ingest:
     def run(self, paths: Sequence[Path]) -> IngestReport:
         """Ingest. Raises NotFoundError for a missing path, and the first storage error once what could be committed is.
 
-        A file's own fault never raises: it is in the report.
+        A file's own fault never raises: it is in the report, and so is what went wrong with one package alone.
         """
         clock = self._stores.clock
         started_s = clock.monotonic_s()
         scanned = self._scan(paths)
         self._progress.begin("ingest", sum(file.stamp.size_bytes for files in scanned for file in files[1]))
-        session = Session(self._stores.root)
         try:
-            with ThreadPoolExecutor(self._jobs, "pack") as pool, ThreadPoolExecutor(1, "finish") as finisher:
+            with (
+                Session(self._stores.root) as session,
+                ThreadPoolExecutor(self._jobs, "pack") as pool,
+                ThreadPoolExecutor(1, "finish") as finisher,
+            ):
                 builder = PackageBuilder(
                     self._stores, self._tier, self._stores.volumes.states(), session.name, pool
                 )
-                self._build_and_finish(builder, finisher, session, scanned)
+                while scanned:
+                    scanned = self._build_and_finish(builder, finisher, session, scanned)
         finally:
             self._progress.end()
-            session.close()
         self._report.studies = len(self._studies)
         self._report.seconds = clock.monotonic_s() - started_s
         return self._report
 
-    def _scan(self, paths: Sequence[Path]) -> list[tuple[str, list[ScannedFile]]]:
+    def _scan(self, paths: Sequence[Path]) -> list[_Files]:
         """Return (kind, files) of each package to be: one a study, and one for all that goes to quarantine."""
         studies: dict[str, list[ScannedFile]] = {}
         quarantine: list[ScannedFile] = []
@@ -118,33 +131,47 @@ class Ingest:
         builder: PackageBuilder,
         finisher: ThreadPoolExecutor,
         session: Session,
-        scanned: Iterable[tuple[str, list[ScannedFile]]],
-    ) -> None:
+        scanned: Iterable[_Files],
+    ) -> list[_Files]:
+        """Build one group while the one before is finished; return what was overtaken and is to be done again."""
         under_way: Future[list[FinishedPackage]] | None = None
-        failed: BaseException | None = None
+        overtaken: list[_Files] = []
         groups = _grouped(self._built(builder, scanned))
         while True:
-            try:
-                group = next(groups, None)
-            except BaseException as error:  # noqa: BLE001  # what is under way is finished first, then this is raised
-                failed, group = error, None
+            group, failure = _next(groups)
             if under_way is not None:
-                self._account(under_way.result())
-            if group is None:
-                break
+                overtaken += self._finished(under_way, group)
+            if failure is not None:
+                raise failure
+            if not group:
+                return overtaken
             under_way = finisher.submit(finish, self._stores, self._names, session, group)
-        if failed is not None:
-            raise failed
 
-    def _built(
-        self, builder: PackageBuilder, scanned: Iterable[tuple[str, list[ScannedFile]]]
-    ) -> Iterator[BuiltPackage]:
+    def _finished(
+        self, under_way: Future[list[FinishedPackage]], following: Sequence[BuiltPackage]
+    ) -> Iterator[_Files]:
+        """Wait for a group and account for it; the one built meanwhile goes with it if that fails."""
+        try:
+            finished = under_way.result()
+        except BaseException:
+            for built in following:
+                built.uploads.discard()
+            raise
+        for package in finished:
+            if package.is_overtaken:
+                yield package.built.kind, [keep.file for keep in package.built.files]
+            else:
+                self._account(package)
+
+    def _built(self, builder: PackageBuilder, scanned: Iterable[_Files]) -> Iterator[BuiltPackage]:
         recogniser = Recogniser(self._stores, self._institution, self._names)
         for kind, files in scanned:
             is_study = kind == KIND_STUDY
             found = recogniser.recognise(files) if is_study else recogniser.recognise_unidentified(files)
             self._account_recognised(found)
-            built = builder.build(self._institution, kind, found.keep) if found.keep else NothingBuilt(())
+            built: BuiltPackage | NothingBuilt = NothingBuilt(())
+            if found.keep:
+                built = builder.build(self._institution, kind, found.keep, found.known)
             self._progress.advance(sum(file.stamp.size_bytes for file in files))
             if isinstance(built, NothingBuilt):
                 self._account_refused(built.refused)
@@ -157,18 +184,17 @@ class Ingest:
         for file in found.unreadable:
             self._refuse_unreadable(file)
 
-    def _account(self, finished: Iterable[FinishedPackage]) -> None:
-        for package in finished:
-            built = package.built
-            self._account_refused(built.refused)
-            if package.error is not None:
-                self._report.failures.append(package.error)
-                continue
-            placed = len(built.uploads.sound())
-            self._report.bytes_in += built.received_bytes
-            self._report.bytes_stored += built.tail.shard_bytes * placed
-            self._report.write_debt += built.tier.protection.shards - placed
-            self._account_instances(built)
+    def _account(self, package: FinishedPackage) -> None:
+        built = package.built
+        self._account_refused(built.refused)
+        if package.error is not None:
+            self._report.failures.append(package.error)
+            return
+        placed = len(built.uploads.sound())
+        self._report.bytes_in += built.received_bytes
+        self._report.bytes_stored += built.tail.shard_bytes * placed
+        self._report.write_debt += built.tier.protection.shards - placed
+        self._account_instances(built)
 
     def _account_instances(self, built: BuiltPackage) -> None:
         paths = {ordinal: keep.file.path for ordinal, keep in enumerate(built.files)}
@@ -180,7 +206,9 @@ class Ingest:
                 self._report.refused.append(Refusal(paths[row.ordinal], f"quarantined: {row.reason}"))
             elif row.role == ROLE_CONFLICT:
                 self._report.conflicts += 1
-                self._report.refused.append(Refusal(paths[row.ordinal], "conflict: kept beside the first of its UID"))
+                self._report.refused.append(
+                    Refusal(paths[row.ordinal], "conflict: kept beside the first of its UID")
+                )
             else:
                 self._report.stored += 1
 
@@ -193,26 +221,36 @@ class Ingest:
         self._report.refused.append(Refusal(file.path, file.reason))
 
 
+def _next(groups: Iterator[list[BuiltPackage]]) -> tuple[list[BuiltPackage], BaseException | None]:
+    """Return the next group, or why there is none: what is under way is finished before that is raised."""
+    try:
+        return next(groups, []), None
+    except BaseException as error:  # noqa: BLE001  # an interrupt too: raised again by the caller
+        return [], error
+
+
 def _grouped(built: Iterator[BuiltPackage]) -> Iterator[list[BuiltPackage]]:
     """Collect packages into groups that are synced and committed together; a large one is a group by itself.
 
     An error while one is built is raised after those before it were handed out.
     """
     group: list[BuiltPackage] = []
-    size_bytes = 0
+    size_bytes = shards = 0
+    shards_limit = min(GROUP_SHARDS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
     failure: BaseException | None = None
     while failure is None:
         try:
             package = next(built, None)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001  # raised below
             package, failure = None, error
         if package is not None:
             group.append(package)
             size_bytes += package.tail.shard_bytes
-        is_over = package is None or len(group) >= GROUP_PACKAGES or size_bytes >= GROUP_BYTES
-        if group and is_over:
+            shards += len(package.uploads.uploads)
+        is_full = len(group) >= GROUP_PACKAGES or size_bytes >= GROUP_BYTES or shards >= shards_limit
+        if group and (package is None or is_full):
             yield group
-            group, size_bytes = [], 0
+            group, size_bytes, shards = [], 0, 0
         if package is None and failure is None:
             return
     raise failure

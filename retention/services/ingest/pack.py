@@ -1,7 +1,7 @@
 """Files to sealed blocks: digests, packing, proof by decoding and encryption, in one pass over the bytes.
 
-Worker threads do the work (all of it releases Python's lock); the results come out in the order of the files. What is in
-flight is bounded in bytes, so a single instance of any size needs no more memory than a few blocks.
+Worker threads do the work (all of it releases Python's lock); the results come out in the order of the files. What is
+in flight is bounded in bytes, so a single instance of any size needs no more memory than a few blocks.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ class OpenFile:
 
     def _check_prefix(self, start: bytes) -> None:
         is_enough = len(start) >= min(PREFIX_BYTES, self._file.stamp.size_bytes)
-        prefix = memoryview(start)[:PREFIX_BYTES] if is_enough else os.pread(self._descriptor, PREFIX_BYTES, 0)
+        prefix = (
+            memoryview(start)[:PREFIX_BYTES] if is_enough else os.pread(self._descriptor, PREFIX_BYTES, 0)
+        )
         if blake3_digest(prefix) != self._file.prefix_digest:
             raise changed(self._file)
 
@@ -193,7 +195,7 @@ class InstancePacker:
             finally:
                 opened.close()
         except (OSError, InputChangedError) as error:
-            return [FileRefused(file, ordinal, _reason(error))]
+            return [FileRefused(file, ordinal, why_refused(error))]
         view = memoryview(data)
         digests = _Digests(file)
         digests.update(data)
@@ -203,7 +205,9 @@ class InstancePacker:
             products.append(self._pack_block(block_number(ordinal, part), plain, plan.content, dictionary))
             if gives_to is not None and part == 0:
                 is_worth = plan.content is Content.HEAD and Dictionary.is_worth(len(plain))
-                self._dictionaries[gives_to] = Dictionary(block_number(ordinal, part), bytes(plain)) if is_worth else None
+                self._dictionaries[gives_to] = (
+                    Dictionary(block_number(ordinal, part), bytes(plain)) if is_worth else None
+                )
         products.append(InstanceEnd(file, ordinal, digests.result()))
         return products
 
@@ -213,7 +217,7 @@ class InstancePacker:
         try:
             opened = OpenFile(file)
         except (OSError, InputChangedError) as error:
-            refused: list[Product] = [FileRefused(file, ordinal, _reason(error))]
+            refused: list[Product] = [FileRefused(file, ordinal, why_refused(error))]
             yield (lambda: refused), 0
             return
         digests = _Digests(file)
@@ -225,7 +229,7 @@ class InstancePacker:
             opened.check_unchanged()
             end: list[Product] = [InstanceEnd(file, ordinal, digests.result())]
         except (OSError, InputChangedError) as error:
-            end = [FileRefused(file, ordinal, _reason(error))]
+            end = [FileRefused(file, ordinal, why_refused(error))]
         finally:
             opened.close()
         yield (lambda: end), 0
@@ -243,10 +247,10 @@ class InstancePacker:
 
 def _plan(file: ScannedFile) -> Iterator[BlockPlan]:
     head = file.head
-    if head is None or head.pixel_offset is None or head.pixel_length is None or head.bits_allocated != 16:  # noqa: PLR2004
+    if head is None or head.pixel_offset is None or head.pixel_length is None or head.bits_allocated != 16:
         return packing.plan_blocks(file.stamp.size_bytes, None, 0)
     return packing.plan_blocks(file.stamp.size_bytes, head.pixel_offset, head.pixel_length)
 
 
-def _reason(error: OSError | InputChangedError) -> str:
+def why_refused(error: OSError | InputChangedError) -> str:
     return error.message if isinstance(error, InputChangedError) else f"unreadable: {error.strerror}"

@@ -2,28 +2,31 @@
 conflict, kept beside the first (design §5).
 
 The catalog knows an instance only by a keyed digest of its identity; whether the content is the same, the manifest of
-the package that holds it says.
+the package that holds it says. What was proven lost is as good as not held: its originals are welcome again. What
+cannot be compared now is refused, never taken for the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import lru_cache
 
 from retention.catalog.records import InstanceLocation
-from retention.model.errors import InputChangedError
-from retention.model.identifiers import InstitutionId
-from retention.package.manifest import ROLE_CONFLICT, ROLE_FIRST
-from retention.services.access import PackageAccess
+from retention.model.errors import InputChangedError, PackageLostError
+from retention.model.identifiers import InstitutionId, PackageId
+from retention.package.manifest import ROLE_CONFLICT, ROLE_FIRST, InstanceRow
+from retention.services.access import MANIFEST_CACHE, PackageAccess
 from retention.services.events import Names
 from retention.services.ingest.build import FileToKeep
-from retention.services.ingest.pack import FileDigests, digest_file
+from retention.services.ingest.pack import FileDigests, digest_file, why_refused
 from retention.services.ingest.scan import ScannedFile, UnreadableFile
 from retention.services.stores import Stores
 
 
 class _Verdict(Enum):
+    NEW = auto()
     DUPLICATE = auto()
     REENCODED = auto()
     CONFLICT = auto()
@@ -31,13 +34,13 @@ class _Verdict(Enum):
 
 @dataclass(slots=True)
 class Recognised:
-    """What to do with the files of one study."""
+    """What to do with the files of one study. `known` says how often instances, by digest, were held already."""
 
     keep: list[FileToKeep] = field(default_factory=list)
     duplicates: list[ScannedFile] = field(default_factory=list)
     reencoded: list[ScannedFile] = field(default_factory=list)
-    conflicts: list[ScannedFile] = field(default_factory=list)
     unreadable: list[UnreadableFile] = field(default_factory=list)
+    known: dict[bytes, int] = field(default_factory=dict)
 
 
 class Recogniser:
@@ -48,6 +51,7 @@ class Recogniser:
         self._institution = institution
         self._names = names
         self._access = PackageAccess(stores)
+        self._rows = lru_cache(maxsize=MANIFEST_CACHE)(self._rows_of)
 
     def recognise(self, files: Sequence[ScannedFile]) -> Recognised:
         """Sort the files of one study. Those met for the first time are not read here at all."""
@@ -57,7 +61,7 @@ class Recogniser:
                 by_uid.setdefault(file.head.identity.sop_instance_uid, []).append(file)
         digests = {self._names.instance(self._institution, uid): uid for uid in by_uid}
         held = self._stores.catalog.find_instances(self._institution, list(digests))
-        found = Recognised()
+        found = Recognised(known={digest: len(locations) for digest, locations in held.items()})
         for digest, uid in digests.items():
             self._recognise_one(by_uid[uid], held.get(digest, []), found)
         return found
@@ -67,17 +71,16 @@ class Recogniser:
         found = Recognised()
         by_content: dict[bytes, ScannedFile] = {}
         for file in files:
-            try:
-                digests = digest_file(file)
-            except (OSError, InputChangedError) as error:
-                found.unreadable.append(UnreadableFile(file.path, str(error)))
+            digests = _digests(file, found)
+            if digests is None:
                 continue
             content = self._names.content(self._institution, digests.blake3)
             if by_content.setdefault(content, file) is not file:
                 found.duplicates.append(file)
         held = self._stores.catalog.find_instances(self._institution, list(by_content))
+        found.known = {digest: len(locations) for digest, locations in held.items()}
         for content, file in by_content.items():
-            if content in held:
+            if any(not self._is_lost(location.package_id) for location in held.get(content, ())):
                 found.duplicates.append(file)
             else:
                 found.keep.append(FileToKeep(file))
@@ -89,31 +92,46 @@ class Recogniser:
         if len(files) == 1 and not held:
             found.keep.append(FileToKeep(files[0]))
             return
-        known = [self._digests_of(location) for location in held]
+        try:
+            known = [
+                self._digests_of(location) for location in held if not self._is_lost(location.package_id)
+            ]
+        except PackageLostError as error:
+            why = f"the one held cannot be compared now: {error.message}"
+            found.unreadable += [UnreadableFile(file.path, why) for file in files]
+            return
         for file in files:
-            try:
-                digests = digest_file(file)
-            except (OSError, InputChangedError) as error:
-                found.unreadable.append(UnreadableFile(file.path, str(error)))
+            digests = _digests(file, found)
+            if digests is None:
                 continue
-            if not known:
-                found.keep.append(FileToKeep(file, ROLE_FIRST))
-                known.append(digests)
-                continue
-            verdict = _compare(digests, known)
-            if verdict is _Verdict.DUPLICATE:
-                found.duplicates.append(file)
-            elif verdict is _Verdict.REENCODED:
-                found.reencoded.append(file)
-            else:
-                found.conflicts.append(file)
-                found.keep.append(FileToKeep(file, ROLE_CONFLICT))
-                known.append(digests)
+            match _compare(digests, known):
+                case _Verdict.DUPLICATE:
+                    found.duplicates.append(file)
+                case _Verdict.REENCODED:
+                    found.reencoded.append(file)
+                case verdict:
+                    role = ROLE_FIRST if verdict is _Verdict.NEW else ROLE_CONFLICT
+                    found.keep.append(FileToKeep(file, role))
+                    known.append(digests)
 
     def _digests_of(self, location: InstanceLocation) -> FileDigests:
-        contents = self._access.contents(location.package_id)
-        row = next(row for row in contents.instances if row.ordinal == location.ordinal)
+        row = self._rows(location.package_id)[location.ordinal]
         return FileDigests(row.size_bytes, row.blake3, row.sha256, row.dataset_offset, row.dataset_blake3)
+
+    def _rows_of(self, package_id: PackageId) -> Mapping[int, InstanceRow]:
+        return {row.ordinal: row for row in self._access.contents(package_id).instances}
+
+    def _is_lost(self, package_id: PackageId) -> bool:
+        return self._access.package(package_id).lost
+
+
+def _digests(file: ScannedFile, found: Recognised) -> FileDigests | None:
+    """Return a file's digests; None, and a note in `found`, if it cannot be read as it was scanned."""
+    try:
+        return digest_file(file)
+    except (OSError, InputChangedError) as error:
+        found.unreadable.append(UnreadableFile(file.path, why_refused(error)))
+        return None
 
 
 def _compare(file: FileDigests, known: Sequence[FileDigests]) -> _Verdict:
@@ -121,4 +139,4 @@ def _compare(file: FileDigests, known: Sequence[FileDigests]) -> _Verdict:
         return _Verdict.DUPLICATE
     if any(file.dataset_blake3 == other.dataset_blake3 for other in known):
         return _Verdict.REENCODED
-    return _Verdict.CONFLICT
+    return _Verdict.CONFLICT if known else _Verdict.NEW
