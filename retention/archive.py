@@ -18,11 +18,17 @@ from retention.keyring.keyring import Keyring
 from retention.keyring.recovery import write_recovery_key
 from retention.keyring.rootkey import new_secret, read_root_key, write_root_key
 from retention.model.clock import Clock, RehearsalClock, SystemClock
-from retention.model.errors import ArchiveNotFoundError, ClockRefusedError, KeyUnavailableError, UsageError
+from retention.model.errors import (
+    ArchiveNotFoundError,
+    ClockRefusedError,
+    KeyUnavailableError,
+    StorageError,
+    UsageError,
+)
 from retention.model.identifiers import ArchiveId, new_id
 from retention.model.layout import ArchiveSettings
 from retention.services import commit, initialise, rebuild, sessions, volume_care
-from retention.services.events import Names
+from retention.services.events import person_name
 from retention.services.progress import Progress
 from retention.services.rebuild import RebuildReport
 from retention.services.stores import Openers, Stores
@@ -34,6 +40,7 @@ from retention.settings.load import load_settings, parse_settings
 from retention.settings.save import save_text
 from retention.storage.identity import DeviceRecord, VolumeIdentity
 from retention.storage.open import open_volume
+from retention.storage.syscalls import sync_directory
 
 SETTINGS_FILE = "archive.yaml"
 
@@ -82,16 +89,16 @@ def create_archive(root: Path, name: str, *, is_rehearsal: bool, clock: Clock | 
 def open_archive(root: Path, *, as_of: datetime | None = None, person: str | None = None) -> Stores:
     """Open an archive to read from its catalog; other parts are opened when they are needed.
 
-    Raises ArchiveNotFoundError, SettingsError, CatalogMissingError, CatalogError; ClockRefusedError when `as_of` is
-    given and the archive is not a rehearsal.
+    `person` is who says that he or she acts. Raises ArchiveNotFoundError, SettingsError, CatalogMissingError,
+    CatalogError; ClockRefusedError when `as_of` is given and the archive is not a rehearsal; UsageError when `person`
+    is no name.
     """
     settings = load_settings(root / SETTINGS_FILE)
     catalog = Catalog.open(settings.catalog, root=root)
     stores = _stores(root, settings, catalog.archive_id(), catalog, SystemClock())
     if as_of is not None:
         _set_clock(stores, as_of)
-    if person is not None:
-        stores.actor = Names(stores.keyring.index_key.secret).person(person)
+    stores.person = None if person is None else person_name(person)
     return stores
 
 
@@ -108,7 +115,7 @@ def prepare_to_write(stores: Stores) -> None:
     """What every command that changes the archive does first: catch the catalog up, clean up after killed runs."""
     with stores.commit_lock.hold():
         stores.journal.refresh()
-        stores.journal.settle()
+        stores.journal.settle()  # what is acted upon is on enough replicas
         commit.catch_up(stores)
         sessions.recover(stores.root, stores.volumes, stores.catalog)
 
@@ -174,7 +181,10 @@ def _archive_id_from_volumes(root: Path, settings: ArchiveSettings) -> ArchiveId
     """Return the archive that the volumes say they belong to. Raises ArchiveNotFoundError unless they agree."""
     found: Counter[ArchiveId] = Counter()
     for spec in settings.volumes.values():
-        identity = open_volume(spec, root).identity()
+        try:
+            identity = open_volume(spec, root).identity()
+        except StorageError:
+            continue  # it is away
         if identity is not None:
             found[identity.archive_id] += 1
     if len(found) != 1:
@@ -194,6 +204,8 @@ def _write_root_key(path: Path, secret: bytes) -> None:
         file.write(write_root_key(secret))
         file.flush()
         os.fsync(file.fileno())
+    for folder in (path.parent, path.parent.parent):  # the name of the most precious file is durable too
+        sync_directory(folder)
 
 
 def _read_root_key(root: Path) -> bytes:

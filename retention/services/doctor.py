@@ -118,16 +118,23 @@ def _keyring(stores: Stores) -> Iterator[Check]:
 
 def _root_key(stores: Stores) -> Iterator[Check]:
     path = root_key_path(stores.root, os.environ)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0
+    try:
+        mode = path.stat().st_mode & 0o777
+    except OSError as error:
+        hint = "put it back, or name it with RETENTION_ROOT_KEY_FILE; with the recovery key: retention keys recover"
+        yield Check("root key", CheckStatus.FAILED, f"{path} cannot be read: {error.strerror}", hint)
+        return
     if mode & 0o077:
-        yield Check("root key", CheckStatus.FAILED, f"{path} can be read by others ({mode:o})", f"chmod 600 {path}")
+        yield Check(
+            "root key", CheckStatus.FAILED, f"{path} can be read by others ({mode:o})", f"chmod 600 {path}"
+        )
     else:
         yield Check("root key", CheckStatus.OK, str(path))
 
 
 def _recovery_key(stores: Stores) -> Iterator[Check]:
     if stores.catalog.state(events.RECOVERY_STORED) is None:
-        hint = "put the key that init showed where it survives this machine, then: retention keys status --recovery-stored"
+        hint = "put away the key that init showed, not on this machine, then: retention keys status --recovery-stored"
         yield Check("recovery key", CheckStatus.WARNING, "nobody has said that it was put away", hint)
     else:
         yield Check("recovery key", CheckStatus.OK, "put away")
@@ -139,6 +146,11 @@ def _holdings(stores: Stores) -> Iterator[Check]:
     flawed = {state.value: count for state, count in counts.flawed.items() if count}
     if flawed:
         listed = ", ".join(f"{count} {state}" for state, count in flawed.items())
-        yield Check("holdings", CheckStatus.FAILED, f"{detail}; shards not sound: {listed}", "retention audit run --all")
+        yield Check(
+            "holdings",
+            CheckStatus.FAILED,
+            f"{detail}; shards not sound: {listed}",
+            "retention audit run --all",
+        )
     else:
         yield Check("holdings", CheckStatus.OK, detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib import resources
 
-from retention.model.errors import ObjectNotFoundError
+from retention.model.errors import ObjectNotFoundError, ObjectUnreadableError
 from retention.storage.volume import Volume
 
 NAMES = ("FORMAT.md", "recover.py")
@@ -19,13 +19,13 @@ def shipped() -> dict[str, bytes]:
 
 
 def missing_on(volume: Volume) -> list[str]:
-    """Return the names of the documents that are not on the volume as shipped."""
+    """Return the names of the documents that are not on the volume as shipped. Raises VolumeUnavailableError."""
     missing = []
     for name, text in shipped().items():
         try:
             with volume.open(name) as reader:
                 found = reader.read_at(0, reader.size_bytes)
-        except ObjectNotFoundError:
+        except (ObjectNotFoundError, ObjectUnreadableError):
             found = b""
         if found != text:
             missing.append(name)
@@ -33,6 +33,6 @@ def missing_on(volume: Volume) -> list[str]:
 
 
 def write_to(volume: Volume) -> None:
-    """Put the documents on the volume."""
+    """Put the documents on the volume; the commit lock must be held (`sessions.DOCUMENT`). Raises StorageError."""
     for name, text in shipped().items():
         volume.replace(name, text)

@@ -17,6 +17,7 @@ from retention.storage.identity import VolumeIdentity
 from retention.storage.open import open_volume
 from retention.storage.placement import tier_tolerance
 from retention.storage.state import VolumeState
+from retention.storage.volume import Volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,9 @@ def tier_statuses(stores: Stores) -> list[TierStatus]:
 def replace_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
     """Make another place (or the same one, vouched for by the operator) the volume `name`.
 
-    The place must be empty, or be that volume already. Its shards count as missing until an audit has made them again.
-    Raises NotFoundError for an unknown volume, UsageError for a place that is taken, StorageError.
+    An empty place becomes it anew: its shards count as missing until an audit has made them again. A place that is that
+    volume already, on whatever device, stays it with all that is on it. Raises NotFoundError for an unknown volume,
+    UsageError for a place that is taken, StorageError.
     """
     records = {record.spec.name: record for record in stores.catalog.volumes()}
     if name not in records or name not in stores.settings.volumes:
@@ -98,14 +100,30 @@ def replace_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
     spec = stores.settings.volumes[name]
     if url is not None:
         spec = replace(spec, url=url)
-    volume_id = VolumeId(new_id())
     place = open_volume(spec, stores.root)
-    created_at = format_instant(stores.clock.now())
-    device = place.initialise(VolumeIdentity(stores.archive_id, volume_id, name, created_at))
-    documents.write_to(place)
-    record = VolumeRecord(spec, volume_id, device.device, device.is_mount, "ready", 0)
-    data = volume_data(record, device.device, is_mount=device.is_mount)
-    commit.append(stores, [NewEntry(stores.clock.now(), stores.actor, events.VOLUME_REPLACE, data=data)])
+    at = stores.clock.now()
+    with stores.commit_lock.hold():
+        commit.bring_up_to_date(stores)
+        known = VolumeIdentity(stores.archive_id, records[name].volume_id, name, format_instant(at))
+        if _is_there(place, known):
+            action, identity = events.VOLUME_ADOPT, known
+            device = place.adopt(identity, on_this_device=True)
+        else:
+            action, identity = events.VOLUME_REPLACE, replace(known, volume_id=VolumeId(new_id()))
+            device = place.initialise(identity)
+        documents.write_to(place)
+        record = VolumeRecord(spec, identity.volume_id, device.device, device.is_mount, "ready", 0)
+        data = volume_data(record, device.device, is_mount=device.is_mount)
+        commit.append_locked(stores, [NewEntry(at, stores.actor, action, data=data)])
+    stores.volumes.put(place)
+    stores.settings.volumes[name] = spec
+    stores.reopen_replicas()
     return record
 
 
+def _is_there(place: Volume, known: VolumeIdentity) -> bool:
+    try:
+        found = place.identity()
+    except StorageError:
+        return False
+    return found is not None and found.is_same(known)

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from retention.catalog.records import PackageSummary, ShardRecord
-from retention.model.errors import ObjectNotFoundError, PackageLostError, StorageError, VolumeUnavailableError
+from retention.model.errors import (
+    IntegrityError,
+    ObjectNotFoundError,
+    PackageLostError,
+    StorageError,
+    UnsupportedFormatError,
+    VolumeUnavailableError,
+)
 from retention.model.findings import Finding, FindingKind
 from retention.package.check import ShardCheck, check_shard
 from retention.package.reader import find_reference
-from retention.package.shard import Reference
+from retention.package.records import ShardHeader
+from retention.package.shard import Reference, read_header
 from retention.services.volumes import VolumeSet, shard_key
 from retention.storage.volume import ObjectReader
 
 
 @dataclass(slots=True)
 class Examination:
-    """What was found of one package. `sound` and `unreachable` are shard numbers; a finding stands for each other one.
+    """What was found of one package. `sound`, `unplaced` (write debt) and `unreachable` are shard numbers; a finding
+    stands for each other one.
 
-    `reference` is None when no shard that could be reached tells what the package must be.
+    `reference` is None when no shard that could be reached tells what the package must be. `refused` are shards of a
+    format this program does not know: findings, and never touched. `found_as` says which other shard lies in a
+    misplaced one's place.
     """
 
     package: PackageSummary
@@ -29,18 +40,33 @@ class Examination:
     sound: list[int] = field(default_factory=list)
     unplaced: list[int] = field(default_factory=list)
     unreachable: list[int] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
     findings: dict[int, Finding] = field(default_factory=dict)
+    found_as: dict[int, ShardHeader] = field(default_factory=dict)
     read_bytes: int = 0
 
     @property
     def is_sound(self) -> bool:
-        return not self.findings and not self.unplaced and not self.unreachable
+        return not (self.findings or self.unplaced or self.unreachable)
 
     @property
-    def readers(self) -> list[int]:
-        """Numbers of the shards that may still have good cells."""
-        usable = [n for n, finding in self.findings.items() if finding.kind is FindingKind.CORRUPT]
-        return sorted([*self.sound, *usable])
+    def repairable(self) -> list[int]:
+        """Numbers of the shards that are to be made again, or for the first time."""
+        return sorted({*self.findings, *self.unplaced} - set(self.refused))
+
+    @property
+    def sources(self) -> dict[int, int]:
+        """The shards that may still have good cells: number, and the number of the place where it lies."""
+        damaged = (FindingKind.CORRUPT, FindingKind.UNREADABLE)
+        usable = {n for n, finding in self.findings.items() if finding.kind in damaged} - set(self.refused)
+        own = {number: number for number in [*self.sound, *usable]}
+        swapped = {header.shard: at for at, header in self.found_as.items() if self._is_ours(header)}
+        return dict(sorted((swapped | own).items()))
+
+    def _is_ours(self, header: ShardHeader) -> bool:
+        return self.reference is not None and header == self.reference.header.of(
+            header.shard, header.generation
+        )
 
 
 @contextmanager
@@ -59,7 +85,9 @@ def opened_shards(
                 reader = volumes[shard.volume].open(key, from_medium=True)
                 opened[shard.number] = stack.enter_context(reader)
             except ObjectNotFoundError:
-                found.findings[shard.number] = _finding(FindingKind.MISSING, package, shard, "the object is not there")
+                found.findings[shard.number] = _finding(
+                    FindingKind.MISSING, package, shard, "the object is not there"
+                )
             except VolumeUnavailableError:
                 found.unreachable.append(shard.number)
             except StorageError as error:
@@ -74,15 +102,31 @@ def examine(volumes: VolumeSet, package: PackageSummary, pool: Executor) -> Exam
         try:
             found.reference = find_reference(opened, package.index_root, package.manifest_digest)
         except PackageLostError as error:
-            for number in opened:
-                found.findings[number] = _finding(FindingKind.CORRUPT, package, package.shards[number], error.message)
+            _without_reference(found, opened, error)
             return found
         checks: dict[int, Future[ShardCheck]] = {
-            number: pool.submit(check_shard, reader, found.reference, number) for number, reader in opened.items()
+            number: pool.submit(check_shard, reader, found.reference, number)
+            for number, reader in opened.items()
         }
         for number, check in checks.items():
             _judge(found, number, check)
     return found
+
+
+def _without_reference(
+    found: Examination, opened: Mapping[int, ObjectReader], error: PackageLostError
+) -> None:
+    """No shard says what the others must be; each is at least not what it should be."""
+    for number, reader in opened.items():
+        kind, detail = FindingKind.CORRUPT, error.message
+        try:
+            read_header(reader)
+        except UnsupportedFormatError as unknown:
+            kind, detail = FindingKind.UNREADABLE, unknown.message
+            found.refused.append(number)
+        except (IntegrityError, StorageError):
+            pass
+        found.findings[number] = _finding(kind, found.package, found.package.shards[number], detail)
 
 
 def _judge(found: Examination, number: int, check: Future[ShardCheck]) -> None:
@@ -95,10 +139,16 @@ def _judge(found: Examination, number: int, check: Future[ShardCheck]) -> None:
     except StorageError as error:
         found.findings[number] = _finding(FindingKind.UNREADABLE, found.package, shard, error.message)
         return
+    except UnsupportedFormatError as error:
+        found.refused.append(number)
+        detail = f"{error.message}; it is left as it is"
+        found.findings[number] = _finding(FindingKind.UNREADABLE, found.package, shard, detail)
+        return
     found.read_bytes += result.read_bytes
     if result.is_sound:
         found.sound.append(number)
-    elif result.misplaced is not None:
+    elif result.misplaced is not None and result.header is not None:
+        found.found_as[number] = result.header
         found.findings[number] = _finding(FindingKind.MISPLACED, found.package, shard, result.misplaced)
     else:
         detail = ", ".join([*result.parts, *([f"{len(result.bad_cells)} cells"] if result.bad_cells else [])])

@@ -1,25 +1,26 @@
 """Repairing a package: damaged shards are made again beside the old ones, as a new generation (design §2.6).
 
 Written, synced, read back and verified, committed by a journal entry; only then is the old shard dropped. Nothing is
-ever repaired in place, and a rebuild that does not match the committed index is thrown away.
+ever repaired in place, and a rebuild that does not match the committed index is thrown away. What lies in a shard's
+place and is another shard is not dropped here: it may be the only good one of its kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from retention.catalog.records import PackageSummary
+from retention.catalog.records import PackageSummary, ShardRecord
 from retention.journal.envelope import NewEntry
 from retention.model.canonical import JsonValue
-from retention.model.errors import PlacementError, StorageError
+from retention.model.errors import IntegrityError, NotFoundError, PackageLostError, StorageError
 from retention.package.check import rebuild
 from retention.package.shard import Reference
 from retention.services import commit, events
 from retention.services.audit.examine import Examination, opened_shards
 from retention.services.sessions import Session
 from retention.services.stores import Stores
-from retention.services.uploads import ShardUpload, seal_and_publish_shards
+from retention.services.uploads import ShardUpload, seal_and_publish
 from retention.services.volumes import shard_key
 from retention.storage.placement import place
 from retention.storage.state import VolumeState
@@ -35,6 +36,20 @@ class _Target:
         return shard_key(package, self.number, self.generation)
 
 
+@dataclass(slots=True)
+class Repaired:
+    """What became of a repair: the numbers of the shards made, and why others were not.
+
+    `is_lost`: too few good cells are left, with every volume answering. `misplaced` are (volume, key) of what still
+    lies in a repaired shard's old place, and is another shard.
+    """
+
+    made: Sequence[int] = ()
+    why_not: str = ""
+    is_lost: bool = False
+    misplaced: Sequence[tuple[str, str]] = ()
+
+
 class Repair:
     """Rebuilds shards of packages in one session."""
 
@@ -43,35 +58,67 @@ class Repair:
         self._session = session
         self._states = states
 
-    def repair(self, found: Examination) -> list[int]:
-        """Make the damaged and the unplaced shards again where a volume can take them; return the numbers made.
+    def repair(self, found: Examination) -> Repaired:
+        """Make the damaged and the unplaced shards again where a volume can take them.
 
-        Raises PackageLostError when too few good cells are left, ShardDamagedError when a rebuilt cell does not match
-        the index: then nothing has changed.
+        Raises what a commit raises (then nothing is removed: the next start knows what counts), and ArchiveError when
+        the session's list cannot be written; damage never raises.
         """
         reference, package = found.reference, found.package
-        if reference is None:
-            return []
-        targets = self._targets(found)
-        if not targets:
-            return []
-        self._session.intend(self._objects(package, targets))
+        if reference is None or not found.repairable:
+            return Repaired()
         uploads: dict[int, ShardUpload] = {}
         try:
-            uploads = self._write(package, reference, found, targets)
-            made = self._publish(reference, uploads)
-            made_targets = [target for target in targets if target.number in made]
-            if made_targets:
-                self._commit(package, reference, uploads, made_targets)
+            targets, refusals = self._build(found, reference, uploads)
+        except (PackageLostError, StorageError, IntegrityError, NotFoundError) as error:
+            is_lost = isinstance(error, PackageLostError) and self._is_all_there(package)
+            return Repaired(why_not=error.message, is_lost=is_lost)
+        else:
+            return self._settle(found, reference, uploads, targets, refusals)
         finally:
-            for upload in uploads.values():
-                upload.abort()
-        self._drop_old(package, made_targets)
-        return made
+            if any(upload.is_left for upload in uploads.values()):
+                self._session.leave_open()
+
+    def _build(
+        self, found: Examination, reference: Reference, uploads: dict[int, ShardUpload]
+    ) -> tuple[list[_Target], list[StorageError]]:
+        """Make the shards, listed before; return what was to be made, and why some could not even be begun."""
+        package, targets = found.package, self._targets(found)
+        refusals: list[StorageError] = []
+        self._session.intend(
+            [*_new(package, targets), *_damaged(found, [target.number for target in targets])]
+        )
+        for target in targets:
+            volume, key = self._stores.volumes[target.volume], target.key(package.package_id)
+            try:
+                uploads[target.number] = ShardUpload(volume, key, self._session.name)
+            except StorageError as error:
+                refusals.append(error)
+        if uploads:
+            self._write(found, reference, {t.number: t.generation for t in targets}, uploads)
+        return targets, refusals
+
+    def _settle(
+        self,
+        found: Examination,
+        reference: Reference,
+        uploads: Mapping[int, ShardUpload],
+        targets: Sequence[_Target],
+        refusals: Sequence[StorageError],
+    ) -> Repaired:
+        """Commit what was made, then drop what it replaces."""
+        made = [number for number, upload in uploads.items() if upload.failure is None]
+        if made and self._commit(found.package, reference, uploads, [t for t in targets if t.number in made]):
+            _discard(uploads)
+            return Repaired(why_not="another run changed the package meanwhile: audit again")
+        self._drop_old(found, made)
+        failures = [*refusals, *(upload.failure for upload in uploads.values() if upload.failure is not None)]
+        why_not = "; ".join(dict.fromkeys(failure.message for failure in failures))
+        return Repaired(made, why_not, misplaced=_misplaced(found, made))
 
     def _targets(self, found: Examination) -> list[_Target]:
-        package = found.package
-        wanted = sorted([*found.findings, *found.unplaced])
+        """Place what is to be made. Raises PlacementError."""
+        package, wanted = found.package, found.repairable
         held = {
             shard.number: shard.volume
             for shard in package.shards
@@ -79,18 +126,15 @@ class Repair:
             and (shard.number not in wanted or self._states.get(shard.volume) is VolumeState.READY)
         }
         tier = self._stores.volumes.tier(package.tier)
-        try:
-            placement = place(
-                [volume.spec for volume in self._stores.volumes.of_tier(tier)],
-                self._states,
-                package.protection,
-                accept_single_domain=tier.accept_single_domain,
-                rotate_by=int(package.package_id[:8], 16),
-                spares=[volume.spec for volume in self._stores.volumes.spares()],
-                held=held,
-            )
-        except PlacementError:
-            return []
+        placement = place(
+            [volume.spec for volume in self._stores.volumes.of_tier(tier)],
+            self._states,
+            package.protection,
+            accept_single_domain=tier.accept_single_domain,
+            rotate_by=int(package.package_id[:8], 16),
+            spares=[volume.spec for volume in self._stores.volumes.spares()],
+            held=held,
+        )
         generations = {shard.number: shard.generation for shard in package.shards}
         return [
             _Target(number, generations[number] + (number in found.findings), placement.shards[number])
@@ -98,56 +142,34 @@ class Repair:
             if number in placement.shards
         ]
 
-    def _objects(self, package: PackageSummary, targets: list[_Target]) -> list[tuple[str, str]]:
-        new = [(target.volume, target.key(package.package_id)) for target in targets]
-        numbers = {target.number for target in targets}
-        old = [
-            (shard.volume, shard_key(package.package_id, shard.number, shard.generation))
-            for shard in package.shards
-            if shard.volume is not None and shard.number in numbers
-        ]
-        return new + old
-
     def _write(
-        self, package: PackageSummary, reference: Reference, found: Examination, targets: list[_Target]
-    ) -> dict[int, ShardUpload]:
-        uploads: dict[int, ShardUpload] = {}
-        for target in targets:
-            key = target.key(package.package_id)
-            try:
-                upload = self._stores.volumes[target.volume].begin(key, self._session.name)
-            except StorageError:
-                continue
-            uploads[target.number] = ShardUpload(upload, target.volume, key)
-        generations = {target.number: target.generation for target in targets}
-        with opened_shards(self._stores.volumes, package, Examination(package)) as opened:
-            sources = {number: opened[number] for number in found.readers if number in opened}
-            try:
-                rebuild(
-                    reference,
-                    sources,
-                    {number: (generations[number], upload) for number, upload in uploads.items()},
-                )
-            except BaseException:
-                for begun in uploads.values():
-                    begun.abort()
-                raise
-        return uploads
-
-    def _publish(self, reference: Reference, uploads: Mapping[int, ShardUpload]) -> list[int]:
-        volumes = self._stores.volumes
-        seal_and_publish_shards(list(uploads.values()), volumes, volumes.pool())
-        for number, upload in uploads.items():
-            upload.read_back(volumes, reference, number)
-        return [number for number, upload in uploads.items() if upload.failure is None]
+        self,
+        found: Examination,
+        reference: Reference,
+        generations: Mapping[int, int],
+        uploads: Mapping[int, ShardUpload],
+    ) -> None:
+        """Rebuild, make durable, publish and read back; failures of a volume stay with its shards."""
+        package = found.package
+        try:
+            with opened_shards(self._stores.volumes, package, Examination(package)) as opened:
+                sources = {number: opened[at] for number, at in found.sources.items() if at in opened}
+                rebuild(reference, sources, {n: (generations[n], upload) for n, upload in uploads.items()})
+            seal_and_publish(uploads.values(), self._stores.volumes)
+            for number, upload in uploads.items():
+                upload.read_back(reference, number)
+        except BaseException:
+            _discard(uploads)
+            raise
 
     def _commit(
         self,
         package: PackageSummary,
         reference: Reference,
         uploads: Mapping[int, ShardUpload],
-        targets: list[_Target],
-    ) -> None:
+        targets: Sequence[_Target],
+    ) -> bool:
+        """Commit what was made; return whether another run changed the package meanwhile, so that it was not."""
         shards: list[JsonValue] = [
             {
                 "number": target.number,
@@ -165,18 +187,56 @@ class Repair:
             objects={"package": package.package_id},
             data={"index_root": reference.entry.index_root.hex(), "shards": shards},
         )
-        commit.append(self._stores, [entry])
+        with self._stores.commit_lock.hold():
+            commit.bring_up_to_date(self._stores)
+            if places(self._stores.catalog.shards_of(package.package_id)) != places(package.shards):
+                return True
+            commit.append_locked(self._stores, [entry])
+        return False
 
-    def _drop_old(self, package: PackageSummary, targets: list[_Target]) -> None:
-        made = {target.number: target for target in targets}
-        for shard in package.shards:
-            target = made.get(shard.number)
-            if target is None or shard.volume is None:
-                continue
-            key = shard_key(package.package_id, shard.number, shard.generation)
-            if (shard.volume, key) == (target.volume, target.key(package.package_id)):
-                continue
+    def _drop_old(self, found: Examination, made: Sequence[int]) -> None:
+        for volume, key in _damaged(found, made):
             try:
-                self._stores.volumes[shard.volume].delete_many([key])
+                self._stores.volumes[volume].delete_many([key])
             except StorageError:
-                continue  # the session has it on its list: the next start drops it
+                self._session.leave_open()  # it is on the list: the next start drops it
+
+    def _is_all_there(self, package: PackageSummary) -> bool:
+        """Whether nothing that is merely away could bring the package back."""
+        states = self._stores.volumes.states()
+        return all(
+            shard.volume in states and states[shard.volume].is_readable
+            for shard in package.shards
+            if shard.volume is not None
+        )
+
+
+def places(shards: Sequence[ShardRecord]) -> list[tuple[int, int, str | None]]:
+    """Return what must not change between an examination and what is done on its word."""
+    return [(shard.number, shard.generation, shard.volume) for shard in shards]
+
+
+def _new(package: PackageSummary, targets: Sequence[_Target]) -> list[tuple[str, str]]:
+    return [(target.volume, target.key(package.package_id)) for target in targets]
+
+
+def _damaged(found: Examination, numbers: Sequence[int]) -> list[tuple[str, str]]:
+    """Return (volume, key) of what is dropped once these shards are made again."""
+    return [place for number, place in _old(found, numbers) if number not in found.found_as]
+
+
+def _misplaced(found: Examination, numbers: Sequence[int]) -> list[tuple[str, str]]:
+    """Return (volume, key) of what is not: it is another shard, and perhaps the only good one of its kind."""
+    return [place for number, place in _old(found, numbers) if number in found.found_as]
+
+
+def _old(found: Examination, numbers: Sequence[int]) -> Iterator[tuple[int, tuple[str, str]]]:
+    package = found.package
+    for shard in package.shards:
+        if shard.number in numbers and shard.number in found.findings and shard.volume is not None:
+            yield shard.number, (shard.volume, shard_key(package.package_id, shard.number, shard.generation))
+
+
+def _discard(uploads: Mapping[int, ShardUpload]) -> None:
+    for upload in uploads.values():
+        upload.discard()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from retention.catalog.records import PackageSummary
-from retention.services.audit import beside
+from retention.services.audit import beside, extra
 from retention.services.audit.audit import Audit, AuditReport
 from retention.services.progress import Progress
+from retention.services.sessions import Session
 from retention.services.stores import Stores
 
 
@@ -42,16 +44,22 @@ class Selection:
 def audit(stores: Stores, selection: Selection, progress: Progress, *, repair: bool) -> AuditReport:
     """Audit what was selected, and repair it unless told not to.
 
-    Raises NotFoundError; JournalBrokenError or KeyringBrokenError when something is whole on no replica.
+    Raises NotFoundError, and JournalBrokenError when the journal is whole on no replica: without it nothing may change.
     """
+    started_s = stores.clock.monotonic_s()
     packages = selection.packages(stores)
     volumes = list(beside.check_volumes(stores, repair=repair))
     if any(finding.repaired for finding in volumes):
         stores.reopen_replicas()
-    run = Audit(stores, progress, repair=repair, mode=selection.mode)
-    run.add_findings(volumes)
-    run.add_findings(beside.check_replicas(stores, repair=repair))
-    report = run.run(packages, None)
-    if selection.is_everything:
-        run.add_findings(beside.check_extra(stores))
-    return report
+    with ExitStack() as stack:
+        session = stack.enter_context(Session(stores.root)) if repair else None
+        run = Audit(stores, session, selection.mode)
+        run.add_findings(volumes)
+        run.add_findings(beside.check_replicas(stores, repair=repair))
+        run.run(packages, progress)
+        extra.drop_redundant(stores, run.misplaced)
+        if selection.is_everything:
+            run.add_findings(extra.check_extra(stores))
+        run.commit()
+    run.report.seconds = stores.clock.monotonic_s() - started_s
+    return run.report
