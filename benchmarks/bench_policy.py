@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 from retention.policy.enacted import PolicySet
@@ -87,9 +88,14 @@ def main() -> None:
     for what, policies, made in (
         ("French law, birth known", french, subjects(count, 1)),
         ("French law, birth unknown", french, subjects(count, 2, is_birth_known=False)),
-        ("German law, birth unknown", policies_of("de-strlschg-85"), subjects(count, 3, is_birth_known=False)),
+        (
+            "German law, birth unknown",
+            policies_of("de-strlschg-85"),
+            subjects(count, 3, is_birth_known=False),
+        ),
     ):
-        print(f"| {what} | {median(lambda p=policies, m=made: decisions_a_second(p, m)):,.0f} | {TARGET_A_SECOND:,} |")
+        figure = median(partial(decisions_a_second, policies, made))
+        print(f"| {what} | {figure:,.0f} | {TARGET_A_SECOND:,} |")
     plan = CompiledPlan(load_policies((LIBRARY / "fr-imaging.yaml").read_bytes(), "plan").plans[0])
     made = subjects(count, 1)
 

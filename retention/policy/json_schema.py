@@ -56,6 +56,8 @@ def _plain(schema: Any, *, keeps_null: bool) -> Any:  # noqa: ANN401 - any JSON
             kept[key] = [_plain(item, keeps_null=keeps_null) for item in value if item != {"type": "null"}]
         elif key not in ("title", "default", "propertyNames"):
             kept[key] = _plain(value, keeps_null=keeps_null)
+    if "patternProperties" in kept:
+        kept["additionalProperties"] = False
     return _unwrapped(kept)
 
 

@@ -47,13 +47,13 @@ def policy(
 def rule(
     keep: str = "P20Y",
     *,
-    id: str = "r",
+    name: str = "r",
     match: str = "any: true",
     trigger: str = "last_visit",
     more: str = "",
 ) -> str:
     """Return one rule; `more` is further keys."""
-    return f"{{id: {id}, match: {{{match}}}, trigger: {trigger}, keep: {keep}{', ' if more else ''}{more}}}"
+    return f"{{id: {name}, match: {{{match}}}, trigger: {trigger}, keep: {keep}{', ' if more else ''}{more}}}"
 
 
 def plan(body: str) -> StoragePlan:
@@ -66,9 +66,13 @@ def day(text: str) -> date:
     return date.fromisoformat(text)
 
 
+def maybe_day(text: str | None) -> date | None:
+    return None if text is None else day(text)
+
+
 def fact(kind: str, from_on: str | None = None, to_on: str | None = None, *, declared: bool = False) -> Fact:
-    days = [None if text is None else day(text) for text in (from_on, to_on)]
-    return Fact(kind, *days, Assurance.DECLARED if declared else Assurance.VERIFIED, "test")
+    assurance = Assurance.DECLARED if declared else Assurance.VERIFIED
+    return Fact(kind, maybe_day(from_on), maybe_day(to_on), assurance, "test")
 
 
 def study(

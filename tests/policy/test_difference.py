@@ -3,6 +3,13 @@
 import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
+
+from retention.policy.changes import is_as_long
+from retention.policy.difference import is_loosening, listing_changes, plan_changes, policy_changes
+from retention.policy.documents import RetentionPolicy
+from retention.policy.period import parse_period
+from retention.policy.rule_difference import covers
+from retention.policy.words import FinalAction
 from tests.policy.making import (
     LENGTHS,
     MATCHES,
@@ -16,13 +23,6 @@ from tests.policy.making import (
     rule,
     studies,
 )
-
-from retention.policy.changes import is_as_long
-from retention.policy.difference import is_loosening, listing_changes, plan_changes, policy_changes
-from retention.policy.documents import RetentionPolicy
-from retention.policy.period import parse_period
-from retention.policy.rule_difference import covers
-from retention.policy.words import FinalAction
 
 BASE = {
     "match": "{any: true}",
@@ -122,26 +122,26 @@ def test_a_wider_scope_lets_more_studies_follow():
 
 
 def test_a_wider_match_is_no_loosening_where_a_rule_spoke_of_everything():
-    old = policy(rule(id="all"), rule("P30Y", match="modality: CT"))
-    wider = policy(rule(id="all"), rule("P30Y", match="modality: [CT, MR]"))
-    narrower = policy(rule(id="all"), rule("P30Y", match="modality: SR"))
+    old = policy(rule(name="all"), rule("P30Y", match="modality: CT"))
+    wider = policy(rule(name="all"), rule("P30Y", match="modality: [CT, MR]"))
+    narrower = policy(rule(name="all"), rule("P30Y", match="modality: SR"))
     assert not is_loosening(policy_changes(old, wider))
     assert is_loosening(policy_changes(old, narrower))
 
 
 def test_rules_added_and_taken_away():
-    base, longer = rule(id="all"), rule("P30Y", id="ct", match="modality: CT")
+    base, longer = rule(name="all"), rule("P30Y", name="ct", match="modality: CT")
     assert not is_loosening(policy_changes(policy(base), policy(base, longer)))
     assert is_loosening(policy_changes(policy(base, longer), policy(base)))
     # Without a rule for everything, the first rule that speaks of a study ends what was kept for ever.
     assert is_loosening(policy_changes(policy(longer), policy(longer, base)))
     # What a longer rule covers can go.
-    shorter = rule("P10Y", id="mr", match="modality: MR")
+    shorter = rule("P10Y", name="mr", match="modality: MR")
     assert not is_loosening(policy_changes(policy(base, shorter), policy(base)))
 
 
 def test_renaming_a_rule_is_no_loosening():
-    assert not is_loosening(policy_changes(policy(rule(id="a")), policy(rule(id="b"))))
+    assert not is_loosening(policy_changes(policy(rule(name="a")), policy(rule(name="b"))))
 
 
 DISPOSAL = "final_action: destroy\ndisposal: {{approvals: [{approvals}], {more}}}\n"
@@ -299,7 +299,7 @@ EDITS = st.one_of(
     facts(),
     st.dates(),
 )
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_what_is_not_called_a_loosening_lets_nothing_go_earlier(
     rules, has_all, edit, index, about, others, known, at
 ):

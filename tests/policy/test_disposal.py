@@ -1,7 +1,6 @@
 """How records leave: outcomes of an analysis, combined terms, approvals in order, rolling limits."""
 
 import pytest
-from tests.policy.making import FRENCH, HOLD, day, decide, fact, policy, rule, study
 
 from retention.policy.disposal import (
     Approval,
@@ -18,6 +17,7 @@ from retention.policy.disposal import (
 from retention.policy.documents import Approver, Limits
 from retention.policy.enacted import PolicySet
 from retention.policy.period import parse_period
+from tests.policy.making import FRENCH, HOLD, day, decide, fact, policy, rule, study
 
 DESTROY = "final_action: destroy\ndisposal: {approvals: [physician, director]}\n"
 ADULT = fact("birth", "1950-01-01")
@@ -44,7 +44,7 @@ def test_what_is_not_over_is_kept():
 
 
 def test_every_other_state_stays_what_it_is():
-    law = policy(FRENCH, rule("forever", id="sr", match="modality: SR"), more=DESTROY)
+    law = policy(FRENCH, rule("forever", name="sr", match="modality: SR"), more=DESTROY)
     confirmed = day("2026-11-01")
     assert analyse(decide(law, OLD, ADULT, holds=[HOLD]), confirmed).outcome is Outcome.HELD
     assert (
@@ -73,9 +73,9 @@ def test_where_no_rule_counts_from_the_last_visit_none_is_asked_for():
     by_date = decide(policy(rule(trigger="study_date"), more=DESTROY), OLD)
     assert analyse(by_date, None).outcome is Outcome.DESTROY
     # A shorter rule asks too: an unknown later visit could make it the longest.
-    both = policy(rule(trigger="study_date"), rule("P1Y", id="v"), more=DESTROY)
+    both = policy(rule(trigger="study_date"), rule("P1Y", name="v"), more=DESTROY)
     assert counts_from_last_visit(decide(both, OLD))
-    other = policy(rule(trigger="study_date"), rule(id="v", match="modality: MG"), more=DESTROY)
+    other = policy(rule(trigger="study_date"), rule(name="v", match="modality: MG"), more=DESTROY)
     assert not counts_from_last_visit(decide(other, OLD))
 
 

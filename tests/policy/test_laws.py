@@ -5,6 +5,12 @@ from datetime import date, timedelta
 
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
+
+from retention.policy.decision import Decision
+from retention.policy.documents import RetentionPolicy
+from retention.policy.rules import RuleResult
+from retention.policy.subject import Fact, Study
+from retention.policy.words import State
 from tests.policy.making import (
     AT,
     DAYS,
@@ -15,11 +21,6 @@ from tests.policy.making import (
     policy,
     studies,
 )
-
-from retention.policy.decision import Decision, RuleResult
-from retention.policy.documents import RetentionPolicy
-from retention.policy.subject import Fact, Study
-from retention.policy.words import State
 
 OTHERS = st.lists(studies(institutions=["here", "here", "elsewhere"]), max_size=3)
 ATS = st.dates(date(1990, 1, 1), date(2150, 1, 1))
@@ -103,7 +104,7 @@ def test_next_change_on_is_honest(law, about, others, known, at, days):
 
 
 @given(policies(), studies(), OTHERS, facts(), ATS, DAYS)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_an_unknown_birth_date_never_destroys(law, about, others, known, at, born_on):
     """Whatever the birth date turns out to be, the study was not let go before that outcome's end."""
     unknown = [fact for fact in known if fact.kind != "birth"]
@@ -123,7 +124,7 @@ def test_an_unknown_birth_date_never_destroys(law, about, others, known, at, bor
     st.sampled_from(MODALITIES),
     st.sampled_from(["radiology", "x"]),
 )
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_an_unknown_attribute_never_destroys(law, about, others, known, at, modality, department):
     decision = decide(law, about, *known, others=others, at=at)
     told = replace(
@@ -135,7 +136,7 @@ def test_an_unknown_attribute_never_destroys(law, about, others, known, at, moda
 
 
 @given(policies(), studies(), OTHERS, facts(), ATS, DAYS)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_an_unknown_study_date_never_destroys(law, about, others, known, at, made_on):
     undated = replace(about, study_on=None)
     assume(undated.ingested_on is None or made_on <= undated.ingested_on)
@@ -152,7 +153,7 @@ def test_an_unknown_study_date_never_destroys(law, about, others, known, at, mad
     ATS,
     st.sampled_from(MODALITIES),
 )
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_what_nobody_knows_of_later_studies_never_destroys(law, about, others, known, at, modality):
     decision = decide(law, about, *known, others=others, at=at)
     told = [

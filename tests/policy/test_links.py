@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+from retention.policy.subject import Fact, Study
 from tests.policy.making import FRENCH, decide, fact, policy, rule, said, study
 
-from retention.policy.subject import Study
 
-ELSEWHERE = {"institution": "elsewhere", "entity": "group"}
+def linked_from(told: Fact, entity: str = "group") -> Fact:
+    return replace(told, institution="elsewhere", entity=entity)
 
 
 def elsewhere(on: str, *, entity: str = "group", modality: str = "CT") -> Study:
@@ -19,7 +20,7 @@ def test_institution_scope_counts_only_its_own_visits():
         "DETERMINED",
         "2030-01-01",
     )
-    linked = replace(fact("last_visit", "2015-01-01"), **ELSEWHERE)
+    linked = linked_from(fact("last_visit", "2015-01-01"))
     assert said(decide(narrow, study("2010-01-01"), linked)) == ("DETERMINED", "2030-01-01")
 
 
@@ -29,7 +30,7 @@ def test_entity_scope_counts_visits_to_the_whole_entity():
         "DETERMINED",
         "2035-01-01",
     )
-    linked = replace(fact("last_visit", "2016-01-01"), **ELSEWHERE)
+    linked = linked_from(fact("last_visit", "2016-01-01"))
     assert said(decide(wide, study("2010-01-01"), linked)) == ("DETERMINED", "2036-01-01")
     foreign = replace(linked, entity="others")
     assert said(decide(wide, study("2010-01-01"), foreign)) == ("DETERMINED", "2030-01-01")
@@ -42,19 +43,19 @@ def test_entity_scope_counts_visits_to_the_whole_entity():
 def test_a_linked_death_or_birth_never_shortens():
     fr = policy(FRENCH)
     own = [fact("birth", "2000-06-01"), fact("last_visit", "2020-05-04")]
-    death = replace(fact("death", "2022-01-10"), **ELSEWHERE)
+    death = linked_from(fact("death", "2022-01-10"))
     assert said(decide(fr, study("2020-05-04"), *own, fact("death", "2022-01-10"))) == (
         "DETERMINED",
         "2032-01-10",
     )
     assert said(decide(fr, study("2020-05-04"), *own, death)) == ("DETERMINED", "2040-05-04")
-    birth = replace(fact("birth", "1950-01-01"), **ELSEWHERE)
+    birth = linked_from(fact("birth", "1950-01-01"))
     assert decide(fr, study("2016-05-04"), birth).state == "UNDETERMINED"
 
 
 def test_a_linked_fact_that_lengthens_counts():
-    fr = policy(rule("P1Y"), rule("P30Y", id="t", match="fact: transfusion", trigger="transfusion"))
-    transfusion = replace(fact("transfusion", "2019-09-09"), **ELSEWHERE)
+    fr = policy(rule("P1Y"), rule("P30Y", name="t", match="fact: transfusion", trigger="transfusion"))
+    transfusion = linked_from(fact("transfusion", "2019-09-09"))
     assert said(decide(fr, study("2020-05-04"), transfusion)) == ("DETERMINED", "2049-09-09")
 
 
@@ -83,7 +84,7 @@ def test_a_later_study_elsewhere_never_makes_the_shorter_period_count():
 
 
 def test_a_visit_elsewhere_after_death_is_a_conflict_too():
-    linked = replace(fact("last_visit", "2021-01-01"), **ELSEWHERE)
+    linked = linked_from(fact("last_visit", "2021-01-01"))
     assert (
         decide(policy(rule()), study("2010-01-01"), fact("death", "2020-01-01"), linked).state == "CONFLICT"
     )

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.policy.making import LIBRARY, policy, rule
 
 from retention.markup.yaml_text import SIZE_BYTES
 from retention.policy.documents import RetentionPolicy
@@ -11,6 +10,7 @@ from retention.policy.loading import load_policies, read_policy_file
 from retention.policy.period import Period
 from retention.policy.plan_documents import StoragePlan
 from retention.policy.words import FinalAction
+from tests.policy.making import LIBRARY, policy, rule
 
 FRENCH = (LIBRARY / "fr-csp-r1112-7.yaml").read_text()
 PLAN = (LIBRARY / "standard.yaml").read_text()

@@ -1,12 +1,12 @@
 """Matching: each attribute, three-valued, and the logic over it."""
 
 import pytest
-from tests.policy.making import fact, policy, rule, study
 
 from retention.policy.case import Case
 from retention.policy.facts import Facts
 from retention.policy.matching import compile_match
 from retention.policy.subject import Fact, Study
+from tests.policy.making import fact, policy, rule, study
 
 BIRTH = fact("birth", "2000-06-15")
 

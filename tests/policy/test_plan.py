@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.policy.making import DAYS, day, plan, study
 
 from retention.policy.loading import load_policies, unknown_tiers
 from retention.policy.plan import CompiledPlan, FixityDue, fixity_of
+from tests.policy.making import DAYS, day, plan, study
 
 STANDARD = plan(
     """tiers:
@@ -127,7 +127,8 @@ def test_where_plans_share_a_tier_the_stricter_counts():
 
 
 def test_a_tier_the_archive_does_not_have_is_a_fault():
-    text = "apiVersion: retention/v1\nkind: StoragePlan\nname: p\ntiers: [{tier: hott, for: P1Y}, {tier: cold}]\nfixity: {glacer: {full: P1Y}}\n"
+    head = "apiVersion: retention/v1\nkind: StoragePlan\nname: p\n"
+    text = f"{head}tiers: [{{tier: hott, for: P1Y}}, {{tier: cold}}]\nfixity: {{glacer: {{full: P1Y}}}}\n"
     (loaded,) = load_policies(text, "p.yaml").documents
     faults = unknown_tiers(loaded, ["hot", "cold", "glacier"])
     assert [f"{fault.line}:{fault.column} {fault}" for fault in faults] == [

@@ -1,8 +1,7 @@
 """One rule: each sentence of policy.md, in its order."""
 
-from tests.policy.making import AT, FRENCH, decide, fact, policy, rule, said, study
-
 from retention.policy.rules import Basis, DeathEffect
+from tests.policy.making import AT, FRENCH, decide, fact, policy, rule, said, study
 
 FR = policy(FRENCH)
 ADULT = fact("birth", "1960-01-01")
@@ -102,8 +101,8 @@ def test_a_visit_after_death_is_a_conflict_whatever_the_assurance():
 
 def test_an_open_suspension_suspends_every_rule_of_its_policy():
     both = policy(
-        rule(id="a", match="modality: CT", more="suspend_on: [opposition]"),
-        rule(id="b", match="modality: MR"),
+        rule(name="a", match="modality: CT", more="suspend_on: [opposition]"),
+        rule(name="b", match="modality: MR"),
     )
     open_fact = fact("opposition", "2010-01-01")
     assert decide(both, study("2006-03-15", modality="MR"), open_fact).state == "SUSPENDED"
@@ -118,7 +117,7 @@ def test_a_suspension_opened_after_the_end_still_blocks():
 
 
 def test_closed_suspensions_add_their_days_once_and_to_every_rule():
-    two = policy(rule(id="a", more="suspend_on: [liability_appeal, opposition]"), rule("P21Y", id="b"))
+    two = policy(rule(name="a", more="suspend_on: [liability_appeal, opposition]"), rule("P21Y", name="b"))
     overlapping = [
         fact("liability_appeal", "2010-01-01", "2010-01-10"),
         fact("opposition", "2010-01-06", "2010-01-20"),
@@ -230,7 +229,7 @@ def test_study_dates_only_ever_move_the_last_visit_later():
 
 
 def test_a_matched_rule_whose_trigger_has_no_date_is_undetermined():
-    undated = policy(rule("P30Y", match="fact: transfusion", trigger="transfusion"), rule("P1Y", id="any"))
+    undated = policy(rule("P30Y", match="fact: transfusion", trigger="transfusion"), rule("P1Y", name="any"))
     decision = decide(undated, study("1990-01-01"), fact("transfusion"), at=AT)
     assert (decision.state, decision.missing, decision.next_change_on) == (
         "UNDETERMINED",

@@ -3,18 +3,18 @@
 import itertools
 
 import pytest
-from tests.policy.making import FRENCH, HOLD, day, decide, fact, policy, rule, said, study
 
 from retention.policy.decision import Reason, would_shorten
 from retention.policy.enacted import Enacted, PolicySet
 from retention.policy.words import FinalAction
+from tests.policy.making import FRENCH, HOLD, day, decide, fact, policy, rule, said, study
 
 ADULT = fact("birth", "1950-01-01")
 DESTROY = "final_action: destroy\ndisposal: {approvals: [director]}\n"
 
 
 def test_states_come_in_their_order():
-    fr = policy(FRENCH, rule("forever", id="sr", match="modality: SR"))
+    fr = policy(FRENCH, rule("forever", name="sr", match="modality: SR"))
     appeal, death = fact("liability_appeal", "2010-01-01"), fact("death", "2001-01-01")
     report = study("2006-03-15", modality=["CT", "SR"])
     assert decide(fr, report, ADULT, appeal, death, holds=[HOLD]).state == "HELD"
@@ -27,7 +27,7 @@ def test_states_come_in_their_order():
 
 @pytest.mark.parametrize("state", ["HELD", "CONFLICT", "SUSPENDED", "PERMANENT", "UNDETERMINED"])
 def test_only_what_is_determined_has_an_end(state):
-    fr = policy(FRENCH, rule("forever", id="sr", match="modality: SR"))
+    fr = policy(FRENCH, rule("forever", name="sr", match="modality: SR"))
     decision = {
         "HELD": lambda: decide(fr, study("2006-03-15", modality="CT"), ADULT, holds=[HOLD]),
         "CONFLICT": lambda: decide(
@@ -51,17 +51,17 @@ def test_no_policy_or_no_matching_rule_keeps_for_ever():
 
 
 def test_all_rules_of_all_policies_apply_and_the_longest_wins():
-    policies = [policy(rule("P10Y"), name="a"), policy(rule("P30Y"), rule("P5Y", id="s"), name="b")]
+    policies = [policy(rule("P10Y"), name="a"), policy(rule("P30Y"), rule("P5Y", name="s"), name="b")]
     decision = decide(policies, study("2000-01-01"))
     assert (said(decision), decision.winner) == (("DETERMINED", "2030-01-01"), "b/r")
     assert [result.name for result in decision.rules] == ["a/r", "b/r", "b/s"]
 
 
 def test_ties_go_to_the_smallest_name_whatever_the_order():
-    rules = [rule("P10Y", id="b"), rule("P10Y", id="a"), rule("P120M", id="c")]
+    rules = [rule("P10Y", name="b"), rule("P10Y", name="a"), rule("P120M", name="c")]
     for order in itertools.permutations(rules):
         assert decide(policy(*order), study("2000-01-01")).winner == "p/a"
-    both = [policy(rule(id="z"), name="a"), policy(rule(id="a"), name="b")]
+    both = [policy(rule(name="z"), name="a"), policy(rule(name="a"), name="b")]
     assert decide(both, study("2000-01-01")).winner == decide(both[::-1], study("2000-01-01")).winner == "a/z"
 
 

@@ -1,15 +1,15 @@
 """One rule 5 and Matching: what nobody knows matters only if some value of it could change the outcome."""
 
 import pytest
-from tests.policy.making import FRENCH, HOLD, decide, fact, policy, rule, said, study
 
 from retention.policy.decision import Reason
 from retention.policy.worlds import CASES
+from tests.policy.making import FRENCH, HOLD, decide, fact, policy, rule, said, study
 
 FR = policy(FRENCH)
 GERMAN = policy(
-    rule("P10Y", id="adult", match="age_at_study: {from: 18}", trigger="study_date"),
-    rule("P28Y", id="minor", match="age_at_study: {below: 18}", trigger="birth"),
+    rule("P10Y", name="adult", match="age_at_study: {from: 18}", trigger="study_date"),
+    rule("P28Y", name="minor", match="age_at_study: {below: 18}", trigger="birth"),
 )
 
 
@@ -51,22 +51,24 @@ def test_death_that_replaces_the_floor_makes_the_birth_date_idle():
 
 
 def test_absence_of_any_other_fact_means_that_it_did_not_happen():
-    transfusion = policy(rule("P1Y"), rule("P30Y", id="t", match="fact: transfusion", trigger="transfusion"))
+    transfusion = policy(
+        rule("P1Y"), rule("P30Y", name="t", match="fact: transfusion", trigger="transfusion")
+    )
     assert said(decide(transfusion, study("2000-01-01"))) == ("DETERMINED", "2001-01-01")
 
 
 def test_an_unknown_attribute_leaves_it_undetermined_unless_every_outcome_is_the_same():
-    by_modality = policy(rule("P5Y", id="all"), rule("P10Y", id="ct", match="modality: CT"))
+    by_modality = policy(rule("P5Y", name="all"), rule("P10Y", name="ct", match="modality: CT"))
     unknown = decide(by_modality, study("2020-01-01"))
     assert (unknown.state, unknown.missing, str(unknown.latest_on)) == (
         "UNDETERMINED",
         ("modality",),
         "2030-01-01",
     )
-    shorter = policy(rule("P10Y", id="all"), rule("P5Y", id="ct", match="modality: CT"))
+    shorter = policy(rule("P10Y", name="all"), rule("P5Y", name="ct", match="modality: CT"))
     assert said(decide(shorter, study("2020-01-01"))) == ("DETERMINED", "2030-01-01")
     equal = policy(
-        rule("P10Y", id="ct", match="modality: CT"), rule("P10Y", id="not", match="not: {modality: CT}")
+        rule("P10Y", name="ct", match="modality: CT"), rule("P10Y", name="not", match="not: {modality: CT}")
     )
     decision = decide(equal, study("2020-01-01"))
     assert (said(decision), decision.winner) == (("DETERMINED", "2030-01-01"), "p/ct")
@@ -92,8 +94,8 @@ def test_of_complementary_matches_exactly_one_applies():
 
 def test_complementary_dates_of_a_study_without_one():
     split = policy(
-        rule("P15Y", id="old", match="study_date: {before: 2010-01-01}", trigger="study_date"),
-        rule("P20Y", id="new", match="study_date: {from: 2010-01-01}", trigger="study_date"),
+        rule("P15Y", name="old", match="study_date: {before: 2010-01-01}", trigger="study_date"),
+        rule("P20Y", name="new", match="study_date: {from: 2010-01-01}", trigger="study_date"),
     )
     undated = study(ingested="2012-06-01")
     decision = decide(split, undated)
@@ -149,31 +151,33 @@ def test_a_death_without_a_date_never_shortens_and_may_lengthen():
 
 def test_a_rule_that_cannot_matter_is_not_named_missing():
     both = policy(
-        rule("P50Y", id="long"),
-        rule("P1Y", id="short", match="department: surgery"),
-        rule("P60Y", id="ct", match="modality: CT"),
+        rule("P50Y", name="long"),
+        rule("P1Y", name="short", match="department: surgery"),
+        rule("P60Y", name="ct", match="modality: CT"),
     )
     decision = decide(both, study("2020-01-01"))
     assert decision.missing == ("modality",)
 
 
 def test_permanent_wins_over_what_is_unknown():
-    both = policy(rule("forever", id="keep", match="modality: SR"), rule("P1Y", id="t", trigger="diagnosis"))
+    both = policy(
+        rule("forever", name="keep", match="modality: SR"), rule("P1Y", name="t", trigger="diagnosis")
+    )
     assert said(decide(both, study("2020-01-01", modality=["CT", "SR"]))) == ("PERMANENT", None)
 
 
 def test_a_series_without_a_modality_leaves_the_modality_open():
-    ct = policy(rule("P5Y", id="all"), rule("P10Y", id="ct", match="modality: CT"))
+    ct = policy(rule("P5Y", name="all"), rule("P10Y", name="ct", match="modality: CT"))
     assert decide(ct, study("2020-01-01", modality=["MR", None])).state == "UNDETERMINED"
     assert said(decide(ct, study("2020-01-01", modality=["CT", None]))) == ("DETERMINED", "2030-01-01")
 
 
 def test_too_many_open_questions_are_bounded_and_still_keep():
     count = CASES.bit_length() + 2
-    many = [rule("P5Y", id=f"d{number}", match=f"department: d{number}") for number in range(count)]
+    many = [rule("P5Y", name=f"d{number}", match=f"department: d{number}") for number in range(count)]
     decision = decide(policy(*many), study("1950-01-01"))
     assert (decision.state, decision.latest_on) == ("UNDETERMINED", None)
-    with_rule_for_all = decide(policy(*many, rule("P1Y", id="all")), study("1950-01-01"))
+    with_rule_for_all = decide(policy(*many, rule("P1Y", name="all")), study("1950-01-01"))
     assert said(with_rule_for_all) == ("DETERMINED", "1955-01-01")
 
 
