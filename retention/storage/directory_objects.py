@@ -1,7 +1,7 @@
 """One file on its way into a directory volume, and one being read.
 
 The invariants: a file whose sync failed is gone and its descriptor closed before anybody hears of it; nothing but a
-sealed file is ever published; what is read back comes from the medium.
+sealed file is ever published; what is opened `from_medium` is read from there.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from retention.model.errors import ObjectNotFoundError
@@ -20,9 +19,8 @@ from retention.storage.syscalls import forget_cached, start_write_out
 from retention.storage.volume import Buffer, ObjectReader, Upload
 
 _WRITE_OUT_BYTES = 4 << 20
-_READ_BACK_BYTES = 1 << 20
 _PIECES_LIMIT = 512
-_CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK a pipe that somebody put there would be waited for.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CLOSED = -1
@@ -44,7 +42,7 @@ def write_all(descriptor: int, pieces: tuple[Buffer, ...], size_bytes: int) -> N
 
 
 def create(path: str) -> int:
-    """Create a file that must not exist, for writing and reading, for its owner alone. Raises OSError."""
+    """Create a file that must not exist, for writing, for its owner alone. Raises OSError."""
     return os.open(path, _CREATE, 0o600)
 
 
@@ -97,21 +95,6 @@ class DirectoryUpload(Upload):
             self.abort()
             raise self._names.condemn(error, self.key) from error
         self._is_sealed = True
-
-    def read_back(self) -> Iterator[bytes]:
-        self._require(sealed=True)
-        offset = 0
-        try:
-            forget_cached(self._descriptor)
-            while offset < self.size_bytes:
-                piece = os.pread(self._descriptor, _READ_BACK_BYTES, offset)
-                if not piece:
-                    return
-                yield piece
-                forget_cached(self._descriptor, offset, len(piece))
-                offset += len(piece)
-        except OSError as error:
-            raise translate_read(error, self._volume, self.key) from error
 
     def publish(self) -> None:
         self._require(sealed=True)

@@ -34,8 +34,8 @@ class _Order:
 class Faults:
     """Counts operations and strikes those that were ordered.
 
-    Operations: `begin write seal read_back publish flush open read stat list delete replace append truncate`, and
-    `sync`, met within `replace`, `append`, `truncate` and `delete`. `calls` counts them, and how many were opened
+    Operations: `begin write seal publish flush open read stat list delete replace append truncate`, and `sync`,
+    met within `replace`, `append`, `truncate` and `delete`. `calls` counts them, and how many were opened
     `from_medium`; `struck` counts the faults met.
     """
 

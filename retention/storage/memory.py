@@ -101,7 +101,9 @@ class MemoryVolume(Volume):
         self.medium.flush()
 
     def open(self, key: str, *, from_medium: bool = False) -> ObjectReader:
-        data = self._find("open", key)
+        with self.medium.lock:
+            self._find("open", key)
+            data = self.medium.look(key, past_memory=from_medium)
         self.faults.calls["from_medium"] += from_medium
         return MemoryReader(key, data, volume=self.name, medium=self.medium)
 
@@ -122,7 +124,8 @@ class MemoryVolume(Volume):
             self.faults.meet("delete")
             gone = [key for key in asked if key in self.medium.seen]
             for key in gone:
-                self.medium.grow(-len(self.medium.seen.pop(key)))
+                self.medium.grow(-len(self.medium.seen[key]))
+                self.medium.put(key, None)
                 self.medium.unflushed.discard(key)
             self._sync("sync", "a directory")
             for key in asked:
@@ -143,7 +146,7 @@ class MemoryVolume(Volume):
             fault = self.faults.strike("append")
             taken = data if fault is None else data[: fault.torn_bytes]
             self.medium.grow(len(taken))
-            self.medium.seen[key] = held + taken
+            self.medium.put(key, held + taken)
             if fault is not None:
                 self.medium.settle(key)
                 raise fault.error
@@ -155,7 +158,7 @@ class MemoryVolume(Volume):
         held = self._find("truncate", check_writable(key))
         with self._translated(key), self.medium.lock:
             self.medium.grow(-max(0, len(held) - size_bytes))
-            self.medium.seen[key] = held[:size_bytes]
+            self.medium.put(key, held[:size_bytes])
             self._sync("sync", key)
             self.medium.settle(key)
 
@@ -231,7 +234,7 @@ class MemoryVolume(Volume):
             self.faults.meet("replace")
             self.medium.grow(len(data) - len(self.medium.seen.get(key, b"")))
             self._sync("sync", key)
-            self.medium.seen[key] = data
+            self.medium.put(key, data)
             self.medium.settle(key)
 
     def _sync(self, operation: str, what: str) -> None:

@@ -28,7 +28,8 @@ class Medium:
     """The bytes, and what can happen to them.
 
     Set `is_missing`, `is_read_only` or `device` to play what happens to places; `ignores_sync` for a device that
-    confirms syncs without doing them; `spoiled_seals` to let the next uploads keep a wrong byte. Several volumes
+    confirms syncs without doing them; `spoiled_uploads` to let it keep a wrong byte of the next uploads: what
+    was written is then `cached` in memory, and read from there until somebody reads from the medium. Several volumes
     opened on one medium are one volume opened several times. Callers hold `lock` around what must be one step.
     """
 
@@ -39,6 +40,7 @@ class Medium:
         self.used_bytes = 0
         self.boots = 0
         self.seen: dict[str, bytes] = {}
+        self.cached: dict[str, bytes] = {}
         self.durable: dict[str, bytes] = {}
         self.unflushed: set[str] = set()
         self.incoming: dict[str, Incoming] = {}
@@ -46,7 +48,7 @@ class Medium:
         self.is_missing = False
         self.is_read_only = False
         self.ignores_sync = False
-        self.spoiled_seals = 0
+        self.spoiled_uploads = 0
 
     def grow(self, size_bytes: int, reserve_bytes: int = 0) -> None:
         """Take space. Raises OSError (ENOSPC) if it would leave less than the reserve."""
@@ -54,6 +56,30 @@ class Medium:
             if size_bytes > 0 and self.used_bytes + size_bytes + reserve_bytes > self.capacity_bytes:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self.used_bytes += size_bytes
+
+    def publish(self, key: str, data: bytes) -> None:
+        """Let a whole upload be seen under its key, until `flush` only until a power cut."""
+        if self.spoiled_uploads and data:
+            self.spoiled_uploads -= 1
+            self.put(key, bytes([data[0] ^ 1]) + data[1:])
+            self.cached[key] = data
+        else:
+            self.put(key, data)
+        self.unflushed.add(key)
+
+    def put(self, key: str, data: bytes | None) -> None:
+        """Let other bytes be seen under a key, or none."""
+        self.cached.pop(key, None)
+        if data is None:
+            self.seen.pop(key, None)
+        else:
+            self.seen[key] = data
+
+    def look(self, key: str, *, past_memory: bool) -> bytes:
+        """Return what a reader gets; `past_memory`: what the medium holds, which is all that is known from then on."""
+        if past_memory:
+            self.cached.pop(key, None)
+        return self.cached.get(key, self.seen[key])
 
     def settle(self, key: str) -> None:
         """What is seen under `key` (perhaps nothing) becomes durable."""
@@ -80,6 +106,7 @@ class Medium:
                 if not file.is_sealed:
                     file.data.clear()
             self.unflushed.clear()
+            self.cached.clear()
             self.boots += 1
             self.used_bytes = sum(map(len, self.seen.values())) + sum(
                 len(file.data) for file in self.incoming.values()
@@ -89,8 +116,8 @@ class Medium:
         """Put other bytes in an object's place, or none, seen and durable, as a failing medium does."""
         with self.lock:
             self.used_bytes += (len(data) if data is not None else 0) - len(self.seen[key])
-            for place in (self.seen, self.durable):
-                if data is None:
-                    place.pop(key, None)
-                else:
-                    place[key] = data
+            self.put(key, data)
+            if data is None:
+                self.durable.pop(key, None)
+            else:
+                self.durable[key] = data

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from retention.model.errors import VolumeSuspectError
 from retention.storage.memory_medium import Incoming, Medium
 from retention.storage.os_errors import translate, translate_read, unfinished_gone
 from retention.storage.volume import Buffer, ObjectReader, Upload
-
-_PIECE_BYTES = 1 << 20
 
 
 class MemoryUpload(Upload):
@@ -62,19 +60,7 @@ class MemoryUpload(Upload):
         except OSError as error:
             self.abort()
             raise self._condemn(error, self.key) from error
-        if self._medium.spoiled_seals and self._file.data:
-            self._medium.spoiled_seals -= 1
-            self._file.data[0] ^= 1
         self._file.is_sealed = True
-
-    def read_back(self) -> Iterator[bytes]:
-        self._require(sealed=True)
-        try:
-            self._medium.faults.meet("read_back")
-        except OSError as error:
-            raise translate_read(error, self._volume, self.key) from error
-        for offset in range(0, self.size_bytes, _PIECE_BYTES):
-            yield bytes(self._file.data[offset : offset + _PIECE_BYTES])
 
     def publish(self) -> None:
         self._require(sealed=True)
@@ -88,8 +74,7 @@ class MemoryUpload(Upload):
                 raise translate(error, self._volume, self.key) from error
             if self._temporary not in medium.incoming:
                 raise unfinished_gone(self._volume, self.key)
-            medium.seen[self.key] = bytes(self._file.data)
-            medium.unflushed.add(self.key)
+            medium.publish(self.key, bytes(self._file.data))
             del medium.incoming[self._temporary]
         self._is_over = True
 

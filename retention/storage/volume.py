@@ -91,7 +91,7 @@ class ObjectReader(ABC):
 
 
 class Upload(ABC):
-    """One object on its way in: `write`…, `seal`, `read_back`, `publish`. Used by one thread at a time.
+    """One object on its way in: `write`…, `seal`, `publish`. Used by one thread at a time.
 
     Nothing is visible under the key before `publish`. After any error the only thing left to do is `abort`; leaving
     the `with` block does so unless the upload was published. Different uploads are independent: any number of
@@ -122,13 +122,6 @@ class Upload(ABC):
 
         Raises VolumeSuspectError if the sync failed: the file is discarded, the volume takes no more writes, and
         the sync is never tried again on the same descriptor (the system forgets what it failed to write).
-        """
-
-    @abstractmethod
-    def read_back(self) -> Iterator[bytes]:
-        """Yield the sealed bytes in pieces of up to 1 MiB, read from the medium and not from memory.
-
-        Raises ObjectUnreadableError.
         """
 
     @abstractmethod
@@ -178,8 +171,9 @@ class Volume(ABC):
 
     @abstractmethod
     def open(self, key: str, *, from_medium: bool = False) -> ObjectReader:
-        """Open an object for reading; `from_medium` first drops what memory holds of it, as audits need.
+        """Open an object for reading; `from_medium`: what is read comes from the medium and not from memory.
 
+        So what was just published is read back, and an audit reads.
         Raises ObjectNotFoundError only if the volume answers and has no such object.
         """
 

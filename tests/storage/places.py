@@ -33,8 +33,8 @@ def put(volume: Volume, key: str = KEY, data: bytes = b"bytes") -> None:
     volume.flush()
 
 
-def content(volume: Volume, key: str = KEY) -> bytes:
-    with volume.open(key) as reader:
+def content(volume: Volume, key: str = KEY, *, from_medium: bool = False) -> bytes:
+    with volume.open(key, from_medium=from_medium) as reader:
         return reader.read_at(0, reader.size_bytes)
 
 
