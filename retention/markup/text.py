@@ -40,3 +40,9 @@ def say(what: object, language: Language) -> str:
 def join(parts: list[Text], separator: str = " ") -> Text:
     """Return the sentences one after the other."""
     return Text(separator.join(part.en for part in parts), separator.join(part.fr for part in parts))
+
+
+def short(text: object, characters: int = 60) -> str:
+    """Return what somebody wrote, cut where it is too long to be repeated in a sentence."""
+    written = str(text)
+    return written if len(written) <= characters else f"{written[: characters - 1]}…"

@@ -29,12 +29,13 @@ from ruamel.yaml.events import (
 
 from retention.markup.faults import Fault
 from retention.markup.syntax import not_yaml
-from retention.markup.text import Text
+from retention.markup.text import Text, short
 
 SIZE_BYTES = 256 * 1024
 DEPTH = 32
 VALUES = 30_000
 FAULTS = 200
+DOCUMENTS = 200
 
 Path = tuple[str | int, ...]
 
@@ -70,6 +71,10 @@ _TWICE = Text(
     "`{name}` stands here twice, first in line {line}", "`{name}` figure deux fois, d'abord à la ligne {line}"
 )
 _TOO_MANY = Text("the file has more than {most} values", "le fichier a plus de {most} valeurs")
+_MANY_DOCUMENTS = Text(
+    "the file has more than {most} documents, the rest is not read",
+    "le fichier a plus de {most} documents, la suite n'est pas lue",
+)
 _GIVEN_UP = Text("too many faults, the rest is not read", "trop d'erreurs, la suite n'est pas lue")
 
 
@@ -178,10 +183,13 @@ class _Reader:
             self._next()  # the stream's start
             while isinstance(start := self._next(), DocumentStartEvent):
                 if self._document.nodes:
+                    if len(found) == DOCUMENTS:
+                        self._fault(start, _MANY_DOCUMENTS.format(most=DOCUMENTS))
+                        break
                     self._document = YamlText(self._text, self._span(start))
                     found.append(self._document)
                 self._read(start)
-            if not self._document.nodes:
+            if not found[0].nodes:
                 self._document.faults.append(Fault(1, 1, _EMPTY))
         except _StopReadingError:
             self._document.value = None
@@ -256,7 +264,7 @@ class _Reader:
     def _twice(self, event: ScalarEvent, step: Path) -> None:
         first = self._document.nodes[step].key
         line = first.line if first is not None else "?"
-        self._fault(event, _TWICE.format(name=event.value, line=line), step)
+        self._fault(event, _TWICE.format(name=short(event.value), line=line), step)
         self._skip()
 
     def _sequence(self, path: Path, key: Span | None, start: SequenceStartEvent) -> list[object]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from retention.markup.faults import Fault, did_you_mean
-from retention.markup.text import Text
+from retention.markup.text import Text, short
 from retention.markup.yaml_text import Path, YamlText
 from retention.policy.checks import boolean_of, declared_kinds, plan_disagreements, policy_disagreements
 from retention.policy.documents import RetentionPolicy
@@ -69,7 +69,7 @@ def _as_meant(text: YamlText, kind: type[AnyDocument]) -> tuple[YamlText, list[F
         if not guesses:
             break
         for path, guess in guesses.items():
-            message = MESSAGES["extra_forbidden"].format(key=path[-1])
+            message = MESSAGES["extra_forbidden"].format(key=short(path[-1]))
             faults.append(text.fault_at(path, message, at_key=True, suggestion=guess))
         text = _renamed(text, guesses)
     return text, faults
@@ -115,7 +115,9 @@ def _scalars(text: YamlText) -> Iterator[Fault]:
         value = _at(text.value, path)
         is_alias = text.text.startswith("*", node.value.start)
         if value is None and not is_alias and not _may_be_nothing(path):
-            yield text.fault_at(path, MESSAGES["empty"].format(key=path[-1] if path else ""), at_key=True)
+            yield text.fault_at(
+                path, MESSAGES["empty"].format(key=short(path[-1]) if path else ""), at_key=True
+            )
         boolean = boolean_of(value) if node.is_plain and isinstance(value, str) else None
         if boolean is not None:
             written = str(boolean).lower()
@@ -153,7 +155,7 @@ def _fault(text: YamlText, document: type[AnyDocument], detail: ErrorDetails) ->
         path, at_key = path[:-1], True
     if path and path not in text.nodes and path[-1] == 0:
         path = path[:-1]  # a list of one, written without brackets
-    context |= {"key": str(path[-1]) if path else "", "detail": detail["msg"]}
+    context |= {"key": short(path[-1]) if path else "", "detail": detail["msg"]}
     if kind == "extra_forbidden":
         suggestion = _guess(document, path)
         if suggestion is None:
@@ -170,5 +172,5 @@ def _number(value: object) -> str:
 def _disagreements(text: YamlText, kind: type[AnyDocument]) -> Iterator[Fault]:
     look = policy_disagreements if kind is RetentionPolicy else plan_disagreements
     for found in look(text.value):
-        message = MESSAGES[found.kind].format(**found.values)
+        message = MESSAGES[found.kind].format(**{name: short(value) for name, value in found.values.items()})
         yield text.fault_at(found.path, message, at_key=found.at_key)

@@ -17,6 +17,7 @@ from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from retention.markup.faults import did_you_mean
+from retention.markup.text import short
 from retention.model.identifiers import is_name, is_uid
 from retention.policy.messages import MESSAGES
 from retention.policy.period import LONGEST_YEARS, Period, is_too_long, parse_period
@@ -92,7 +93,7 @@ def check_word(word: object, known: Iterable[str]) -> str:
     known = tuple(known)
     if word in known:
         return str(word)
-    raise wrong("unknown_word", did_you_mean(str(word), known), word=word, known=listed(known))
+    raise wrong("unknown_word", did_you_mean(str(word), known), word=short(word), known=listed(known))
 
 
 def closed(*words: str) -> BeforeValidator:
@@ -109,21 +110,23 @@ def read_period(value: object) -> Period:
     if isinstance(value, int | float) and not isinstance(value, bool):
         unit = "Y" if value <= _NUMBER_OF_YEARS else "D"
         raise wrong(
-            "bare_number", f"P{value}{unit}" if isinstance(value, int) and value > 0 else None, number=value
+            "bare_number",
+            f"P{value}{unit}" if isinstance(value, int) and value > 0 else None,
+            number=short(value),
         )
     if not isinstance(value, str):
-        raise wrong("not_a_period", word=_short(value))
+        raise wrong("not_a_period", word=short(value))
     period = parse_period(value)
     if period is None:
         if parse_period(value.replace("-", "")) is not None and "-" in value:
-            raise wrong("negative_period", word=_short(value))
+            raise wrong("negative_period", word=short(value))
         guess = value.strip().upper()
         guess = guess if guess.startswith("P") else f"P{guess}"
-        raise wrong("not_a_period", guess if parse_period(guess) else None, word=_short(value))
+        raise wrong("not_a_period", guess if parse_period(guess) else None, word=short(value))
     if not period.months and not period.days:
-        raise wrong("no_time", word=value)
+        raise wrong("no_time", word=short(value))
     if is_too_long(period):
-        raise wrong("too_long_period", word=value, years=LONGEST_YEARS)
+        raise wrong("too_long_period", word=short(value), years=LONGEST_YEARS)
     return period
 
 
@@ -131,7 +134,7 @@ def _read_keep(value: object) -> Period | Literal["forever"]:
     if value == "forever":
         return "forever"
     if isinstance(value, str) and did_you_mean(value, ["forever"]):
-        raise wrong("not_a_period", "forever", word=_short(value))
+        raise wrong("not_a_period", "forever", word=short(value))
     return read_period(value)
 
 
@@ -139,7 +142,7 @@ def read_day(value: object) -> date:
     """Return the day that `value` writes as 2026-11-24. Raises the validator's error for anything else."""
     found = _DAY.match(value) if isinstance(value, str) else None
     if found is None:
-        raise wrong("not_a_day", word=_short(value))
+        raise wrong("not_a_day", word=short(value))
     try:
         return date(*(int(part) for part in found.groups()))
     except ValueError as error:
@@ -159,14 +162,14 @@ def _read_share(value: object) -> float:
     share = float(found[1]) / 100 if found else 0.0
     if not 0 < share <= 1:
         guess = f"{value}%" if isinstance(value, int | float) and 0 < value <= 100 else None
-        raise wrong("not_a_share", guess, word=_short(value))
+        raise wrong("not_a_share", guess, word=short(value))
     return share
 
 
 def _text_check(kind: str, is_right: Callable[[str], bool]) -> AfterValidator:
     def validate(word: str) -> str:
         if not is_right(word):
-            raise wrong(kind, word=_short(word))
+            raise wrong(kind, word=short(word))
         return word
 
     return AfterValidator(validate)
@@ -175,18 +178,13 @@ def _text_check(kind: str, is_right: Callable[[str], bool]) -> AfterValidator:
 def _known_kind(word: str, info: ValidationInfo) -> str:
     known: list[str] = (info.context or {}).get("kinds", list(FACT_KINDS))
     if word not in known:
-        raise wrong("unknown_fact", did_you_mean(word, known), word=_short(word), known=listed(known))
+        raise wrong("unknown_fact", did_you_mean(word, known), word=short(word), known=listed(known))
     return word
 
 
 def as_list(value: object) -> object:
     """One word means a list of one."""
     return value if isinstance(value, list) or value is None else [value]
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def _schema(**schema: object) -> WithJsonSchema:

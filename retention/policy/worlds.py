@@ -17,7 +17,7 @@ from retention.policy.case import Case
 from retention.policy.period import FOREVER, UNKNOWN_PAST, Period, age_reached_by, plus_days
 from retention.policy.rules import CompiledRule, RuleResult
 
-CASES = 2_048
+CASES = 256
 _AFTER_ALL_NAMES = "~"
 
 Range = tuple[date, date]

@@ -1,8 +1,8 @@
 """Several documents in one text, faults in two languages, and bounds on how much is read."""
 
 from retention.markup.faults import Fault, in_order, report
-from retention.markup.text import Text
-from retention.markup.yaml_text import FAULTS, VALUES, read_documents, read_yaml
+from retention.markup.text import Text, short
+from retention.markup.yaml_text import DOCUMENTS, FAULTS, VALUES, read_documents, read_yaml
 
 
 def test_documents_are_read_one_by_one_with_their_places():
@@ -45,6 +45,21 @@ def test_values_and_faults_are_bounded():
     wrong = read_yaml("\n".join(f"k{number}: *x" for number in range(FAULTS + 50)))
     assert len(wrong.faults) == FAULTS + 1
     assert str(wrong.faults[-1]) == "too many faults, the rest is not read"
+
+
+def test_documents_are_bounded():
+    read = read_documents("---\na: 1\n" * (DOCUMENTS + 10))
+    assert len(read) == DOCUMENTS
+    assert [str(fault) for fault in read[-1].faults] == [
+        f"the file has more than {DOCUMENTS} documents, the rest is not read"
+    ]
+
+
+def test_what_is_too_long_to_be_repeated_is_cut():
+    assert short("x" * 60) == "x" * 60
+    assert short("x" * 61) == "x" * 59 + "…"
+    (fault,) = read_yaml(f"{'k' * 1_000}: 1\n{'k' * 1_000}: 2\n").faults
+    assert len(str(fault)) < 200
 
 
 def test_faults_speak_french():
