@@ -1,6 +1,7 @@
 """The composition root: makes and opens archives, and wires their parts. The only place where drivers are chosen.
 
-An archive is a folder with `archive.yaml`. Opening one never makes anything: what is missing is said.
+An archive is a folder with `archive.yaml`. Opening one never makes anything: what is missing is said. Each part is
+imported when it is wired, so that a look at the catalog does not wait for codecs and ciphers.
 """
 
 from __future__ import annotations
@@ -10,13 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from retention.catalog.catalog import Catalog
-from retention.catalog.records import VolumeRecord
-from retention.journal.journal import Journal
-from retention.keyring.keyring import Keyring
-from retention.keyring.recovery import write_recovery_key
-from retention.keyring.rootkey import new_secret, read_root_key, write_root_key
 from retention.model.clock import Clock, RehearsalClock, SystemClock
 from retention.model.errors import (
     ArchiveNotFoundError,
@@ -27,20 +23,18 @@ from retention.model.errors import (
 )
 from retention.model.identifiers import ArchiveId, new_id
 from retention.model.layout import ArchiveSettings
-from retention.services import commit, initialise, rebuild, sessions, volume_care
-from retention.services.events import person_name
-from retention.services.progress import Progress
-from retention.services.rebuild import RebuildReport
 from retention.services.stores import Openers, Stores
-from retention.services.volumes import VolumeReplica, VolumeSet
-from retention.settings.default import default_settings_text
-from retention.settings.edit import replace_volume
 from retention.settings.environment import root_key_path
 from retention.settings.load import load_settings, parse_settings
-from retention.settings.save import save_text
-from retention.storage.identity import DeviceRecord, VolumeIdentity
-from retention.storage.open import open_volume
-from retention.storage.syscalls import sync_directory
+
+if TYPE_CHECKING:
+    from retention.catalog.catalog import Catalog
+    from retention.catalog.records import VolumeRecord
+    from retention.journal.journal import Journal
+    from retention.keyring.keyring import Keyring
+    from retention.services.progress import Progress
+    from retention.services.rebuild import RebuildReport
+    from retention.services.volumes import VolumeReplica, VolumeSet
 
 SETTINGS_FILE = "archive.yaml"
 
@@ -58,6 +52,17 @@ def create_archive(root: Path, name: str, *, is_rehearsal: bool, clock: Clock | 
 
     `archive.yaml` comes last: nothing looks like an archive before it is one.
     """
+    from retention.catalog.catalog import Catalog
+    from retention.journal.journal import Journal
+    from retention.keyring.keyring import Keyring
+    from retention.keyring.recovery import write_recovery_key
+    from retention.keyring.rootkey import new_secret
+    from retention.services import initialise
+    from retention.services.volumes import VolumeSet
+    from retention.settings.default import default_settings_text
+    from retention.settings.save import save_text
+    from retention.storage.open import open_volume
+
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UsageError(
             f"{root} is not empty", hint="name a new folder; an archive is never made over another"
@@ -93,6 +98,9 @@ def open_archive(root: Path, *, as_of: datetime | None = None, person: str | Non
     CatalogError; ClockRefusedError when `as_of` is given and the archive is not a rehearsal; UsageError when `person`
     is no name.
     """
+    from retention.catalog.catalog import Catalog
+    from retention.services.events import person_name
+
     settings = load_settings(root / SETTINGS_FILE)
     catalog = Catalog.open(settings.catalog, root=root)
     stores = _stores(root, settings, catalog.archive_id(), catalog, SystemClock())
@@ -103,6 +111,8 @@ def open_archive(root: Path, *, as_of: datetime | None = None, person: str | Non
 
 
 def _set_clock(stores: Stores, as_of: datetime) -> None:
+    from retention.services import initialise
+
     if not initialise.is_rehearsal(stores):
         raise ClockRefusedError(
             "this is a production archive: it takes its time from the clock alone",
@@ -113,6 +123,8 @@ def _set_clock(stores: Stores, as_of: datetime) -> None:
 
 def prepare_to_write(stores: Stores) -> None:
     """What every command that changes the archive does first: catch the catalog up, clean up after killed runs."""
+    from retention.services import commit, sessions
+
     with stores.commit_lock.hold():
         stores.journal.refresh()
         stores.journal.settle()  # what is acted upon is on enough replicas
@@ -127,6 +139,8 @@ def rebuild_archive_catalog(
 
     Raises as `rebuild_catalog`, ClockRefusedError as `open_archive`, and ArchiveNotFoundError when no volume answers.
     """
+    from retention.services import rebuild
+
     settings = load_settings(root / SETTINGS_FILE)
     archive_id = _archive_id_from_volumes(root, settings)
     stores = _stores(root, settings, archive_id, None, SystemClock())
@@ -145,6 +159,10 @@ def _stores(
     root: Path, settings: ArchiveSettings, archive_id: ArchiveId, catalog: Catalog | None, clock: Clock
 ) -> Stores:
     def open_volumes() -> VolumeSet:
+        from retention.services.volumes import VolumeSet
+        from retention.storage.identity import DeviceRecord, VolumeIdentity
+        from retention.storage.open import open_volume
+
         recorded = {} if catalog is None else {record.spec.name: record for record in catalog.volumes()}
         opened = {}
         for name, spec in settings.volumes.items():
@@ -157,18 +175,23 @@ def _stores(
         return VolumeSet(opened, settings)
 
     def open_journal() -> Journal:
+        from retention.journal.journal import Journal
+        from retention.services import commit
+
         hint = None if catalog is None else commit.hint_of(catalog.position())
         return Journal.open(_replicas(stores.volumes), hint=hint)
 
     def open_catalog() -> Catalog:
+        from retention.catalog.catalog import Catalog
+
         return catalog if catalog is not None else Catalog.open(settings.catalog, root=root)
 
-    openers = Openers(
-        catalog=open_catalog,
-        volumes=open_volumes,
-        journal=open_journal,
-        keyring=lambda: Keyring.open(_replicas(stores.volumes), _read_root_key(root)),
-    )
+    def open_keyring() -> Keyring:
+        from retention.keyring.keyring import Keyring
+
+        return Keyring.open(_replicas(stores.volumes), _read_root_key(root))
+
+    openers = Openers(open_catalog, open_volumes, open_journal, open_keyring)
     stores = Stores(root, settings, clock, archive_id, openers)
     return stores
 
@@ -179,6 +202,8 @@ def _replicas(volumes: VolumeSet) -> list[VolumeReplica]:
 
 def _archive_id_from_volumes(root: Path, settings: ArchiveSettings) -> ArchiveId:
     """Return the archive that the volumes say they belong to. Raises ArchiveNotFoundError unless they agree."""
+    from retention.storage.open import open_volume
+
     found: Counter[ArchiveId] = Counter()
     for spec in settings.volumes.values():
         try:
@@ -198,6 +223,9 @@ def _archive_id_from_volumes(root: Path, settings: ArchiveSettings) -> ArchiveId
 
 
 def _write_root_key(path: Path, secret: bytes) -> None:
+    from retention.keyring.rootkey import write_root_key
+    from retention.storage.syscalls import sync_directory
+
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -209,6 +237,8 @@ def _write_root_key(path: Path, secret: bytes) -> None:
 
 
 def _read_root_key(root: Path) -> bytes:
+    from retention.keyring.rootkey import read_root_key
+
     path = root_key_path(root, os.environ)
     try:
         text = path.read_text()
@@ -230,6 +260,10 @@ def migrate_archive_catalog(root: Path) -> tuple[str, ...]:
 
 def replace_archive_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
     """Make another place the volume `name`, in archive.yaml too. Raises as `volume_care.replace_volume`."""
+    from retention.services import volume_care
+    from retention.settings.edit import replace_volume
+    from retention.settings.save import save_text
+
     record = volume_care.replace_volume(stores, name, url)
     if url is not None:
         path = stores.root / SETTINGS_FILE

@@ -13,16 +13,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from retention.catalog.catalog import Catalog
-from retention.journal.journal import Journal
-from retention.keyring.keyring import Keyring
 from retention.model.clock import Clock
 from retention.model.errors import ArchiveError, LockedError
 from retention.model.identifiers import ArchiveId
 from retention.model.layout import ArchiveSettings
 from retention.services.events import Names
-from retention.services.volumes import VolumeSet
+
+if TYPE_CHECKING:  # what a use case does not touch is not even imported: a look at the catalog stays quick
+    from retention.catalog.catalog import Catalog
+    from retention.journal.journal import Journal
+    from retention.keyring.keyring import Keyring
+    from retention.services.volumes import VolumeSet
 
 LOCK_TIMEOUT_S = 30.0
 PROGRAM = "retention"
