@@ -70,6 +70,11 @@ def plan_disagreements(value: object) -> Iterator[Disagreement]:
             yield Disagreement(("fixity", tier, key), "sample_and_every", at_key=True)
 
 
+def query_disagreements(value: object) -> Iterator[Disagreement]:
+    """Yield what does not fit together in a match that stands alone."""
+    yield from _match((), value, has_trigger=False)
+
+
 def _rule(path: Path, rule: dict[str, object]) -> Iterator[Disagreement]:
     yield from _match((*path, "match"), rule.get("match"), has_trigger=True)
     keep = _read(read_period, rule.get("keep"))

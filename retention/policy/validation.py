@@ -6,7 +6,8 @@ nothing new.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -14,13 +15,21 @@ from pydantic_core import ErrorDetails
 from retention.markup.faults import Fault, did_you_mean
 from retention.markup.text import Text, short
 from retention.markup.yaml_text import Path, YamlText
-from retention.policy.checks import boolean_of, declared_kinds, plan_disagreements, policy_disagreements
+from retention.policy.checks import (
+    Disagreement,
+    boolean_of,
+    declared_kinds,
+    plan_disagreements,
+    policy_disagreements,
+)
 from retention.policy.documents import RetentionPolicy
 from retention.policy.messages import FOUND, MESSAGES
 from retention.policy.plan_documents import StoragePlan
-from retention.policy.shape import keys_at
+from retention.policy.shape import Part, keys_at
 
 AnyDocument = RetentionPolicy | StoragePlan
+Look = Callable[[object], Iterable[Disagreement]]
+_P = TypeVar("_P", bound=Part)
 
 _KINDS: dict[str, type[AnyDocument]] = {"RetentionPolicy": RetentionPolicy, "StoragePlan": StoragePlan}
 _NULLS_MEAN_NOTHING = {"study", "expect", "later_studies"}
@@ -34,12 +43,18 @@ def validate(text: YamlText) -> tuple[AnyDocument | None, list[Fault]]:
         return None, text.faults or [text.fault_at((), MESSAGES["no_document"])]
     if not isinstance(text.value, dict):
         return None, [*text.faults, text.fault_at((), MESSAGES["no_document"])]
-    kind = _kind_of(text.value)
+    if _kind_of(text.value) is RetentionPolicy:
+        return validate_part(text, RetentionPolicy, policy_disagreements)
+    return validate_part(text, StoragePlan, plan_disagreements)
+
+
+def validate_part(text: YamlText, kind: type[_P], look: Look) -> tuple[_P | None, list[Fault]]:
+    """Return the text as a part of this kind, or None and everything wrong with it; `look` finds disagreements."""
     meant, misspelt = _as_meant(text, kind)
     document, shape = _shaped(meant, kind)
     faults = [*text.faults, *misspelt]
     said: set[str] = set()
-    for found in (list(_scalars(meant)), shape, list(_disagreements(meant, kind))):
+    for found in (list(_scalars(meant)), shape, list(_disagreements(meant, look))):
         # What was said of a place by an earlier look is not said again in other words by a later one.
         places = {(fault.line, fault.column) for fault in faults}
         faults += [
@@ -57,7 +72,7 @@ def _kind_of(value: dict[str, object]) -> type[AnyDocument]:
     return _KINDS[guess]
 
 
-def _as_meant(text: YamlText, kind: type[AnyDocument]) -> tuple[YamlText, list[Fault]]:
+def _as_meant(text: YamlText, kind: type[Part]) -> tuple[YamlText, list[Fault]]:
     """Return the text with misspelt keys as they were meant, and a fault for each."""
     faults: list[Fault] = []
     for _ in range(_ROUNDS):
@@ -92,7 +107,7 @@ def _renamed(text: YamlText, guesses: dict[Path, str]) -> YamlText:
     return YamlText(text.text, text.start, value_of(text.value, ()), nodes, text.faults)
 
 
-def _details(kind: type[AnyDocument], value: object) -> list[ErrorDetails]:
+def _details(kind: type[Part], value: object) -> list[ErrorDetails]:
     try:
         kind.model_validate(value, context={"kinds": declared_kinds(value)})
     except ValidationError as error:
@@ -104,7 +119,7 @@ def _unknown_keys(details: Iterable[ErrorDetails]) -> Iterator[Path]:
     return (detail["loc"] for detail in details if detail["type"] == "extra_forbidden")
 
 
-def _guess(kind: type[AnyDocument], path: Path) -> str | None:
+def _guess(kind: type[Part], path: Path) -> str | None:
     """Return the known key that the unknown one at `path` was probably meant to be."""
     return did_you_mean(str(path[-1]), keys_at(kind, path[:-1]))
 
@@ -138,14 +153,14 @@ def _at(value: object, path: Path) -> object:
     return value
 
 
-def _shaped(text: YamlText, kind: type[AnyDocument]) -> tuple[AnyDocument | None, list[Fault]]:
+def _shaped(text: YamlText, kind: type[_P]) -> tuple[_P | None, list[Fault]]:
     try:
         return kind.model_validate(text.value, context={"kinds": declared_kinds(text.value)}), []
     except ValidationError as error:
         return None, [_fault(text, kind, detail) for detail in error.errors(include_url=False)]
 
 
-def _fault(text: YamlText, document: type[AnyDocument], detail: ErrorDetails) -> Fault:
+def _fault(text: YamlText, document: type[Part], detail: ErrorDetails) -> Fault:
     path: Path = detail["loc"]
     kind = _SAME_AS.get(detail["type"], detail["type"])
     context = {name: _number(value) for name, value in detail.get("ctx", {}).items()}
@@ -169,8 +184,7 @@ def _number(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _disagreements(text: YamlText, kind: type[AnyDocument]) -> Iterator[Fault]:
-    look = policy_disagreements if kind is RetentionPolicy else plan_disagreements
+def _disagreements(text: YamlText, look: Look) -> Iterator[Fault]:
     for found in look(text.value):
         message = MESSAGES[found.kind].format(**{name: short(value) for name, value in found.values.items()})
         yield text.fault_at(found.path, message, at_key=found.at_key)

@@ -13,6 +13,7 @@ from retention.model.errors import PolicyError
 from retention.policy.loading import load_policies, read_policy_file
 from retention.policy.messages import MESSAGES
 
+POLICY_LAYER = Path(__file__).parents[2] / "retention" / "policy"
 POLICY = """apiVersion: retention/v1
 kind: RetentionPolicy
 name: fr-test
@@ -310,7 +311,7 @@ def test_a_misspelt_section_is_read_as_it_was_meant():
 
 
 def test_every_sentence_is_used_and_every_kind_of_fault_has_one():
-    files = [file for file in Path("retention/policy").glob("*.py") if file.name != "messages.py"]
+    files = [file for file in POLICY_LAYER.glob("*.py") if file.name != "messages.py"]
     ours = {key for key in MESSAGES if not re.fullmatch(BY_PYDANTIC, key)}
     assert {key for key in ours if not any(f'"{key}"' in file.read_text() for file in files)} == set()
     used = {

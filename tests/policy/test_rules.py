@@ -170,8 +170,8 @@ def test_a_later_study_that_matches_makes_the_shorter_period_count():
         "DETERMINED",
         "2024-04-01",
     )
-    same_day = study("2014-04-01", modality="MG")
-    assert said(decide(us, first, others=[same_day])) == ("DETERMINED", "2024-04-01")
+    same_day = decide(us, first, others=[study("2014-04-01", modality="MG")], at="2020-01-01")
+    assert said(same_day) == ("DETERMINED", "2024-04-01")
 
 
 def test_a_later_study_nobody_knows_the_modality_of_does_not_shorten():

@@ -137,6 +137,17 @@ def test_an_undated_study_may_have_moved_the_last_visit():
     )
 
 
+def test_suspended_days_of_a_study_nobody_dated_count_from_the_earliest_it_can_be():
+    floored = policy(
+        rule("P1Y", trigger="study_date", more="floor: {until_age: 28}, suspend_on: [opposition]")
+    )
+    known = [fact("birth", "2000-06-01"), fact("opposition", "2005-01-01", "2005-12-31")]
+    decision = decide(floored, study(ingested="2010-01-01"), *known)
+    assert str(decision.latest_on) == "2029-06-01"
+    assert said(decide(floored, study("2004-12-31"), *known)) == ("DETERMINED", "2029-06-01")
+    assert said(decide(floored, study("2006-01-01"), *known)) == ("DETERMINED", "2028-06-01")
+
+
 def test_a_death_without_a_date_never_shortens_and_may_lengthen():
     adult = fact("birth", "1950-01-01")
     shortens = decide(FR, study("2020-01-01"), adult, fact("death"))
