@@ -148,6 +148,29 @@ def test_suspended_days_of_a_study_nobody_dated_count_from_the_earliest_it_can_b
     assert said(decide(floored, study("2006-01-01"), *known)) == ("DETERMINED", "2028-06-01")
 
 
+def test_another_undated_study_may_have_moved_the_last_visit_too():
+    decision = decide(policy(rule("P20Y")), study("2010-01-01"), others=[study(ingested="2015-01-01")])
+    assert (decision.state, str(decision.latest_on)) == ("UNDETERMINED", "2035-01-01")
+    assert decide(policy(rule("P20Y")), study("2010-01-01"), others=[study()]).next_change_on is None
+
+
+def test_where_nobody_knows_whether_a_death_came_in_time_both_ends_are_possible():
+    """Made by 2005: the death came too late and 20 years count; made after: one year from the death."""
+    law = policy(
+        rule(
+            "P20Y",
+            trigger="study_date",
+            more="on_death: {within: P10Y, keep_from_death: P1Y, may_shorten: true}",
+        )
+    )
+    undated, death = study(ingested="2010-01-01"), fact("death", "2015-01-01")
+    assert said(decide(law, study("2005-01-01"), death)) == ("DETERMINED", "2025-01-01")
+    assert said(decide(law, study("2005-01-02"), death)) == ("DETERMINED", "2016-01-01")
+    decision = decide(law, undated, death, at="2020-01-01")
+    assert decision.state == "UNDETERMINED"
+    assert str(decision.latest_on) >= "2025-01-01"
+
+
 def test_a_death_without_a_date_never_shortens_and_may_lengthen():
     adult = fact("birth", "1950-01-01")
     shortens = decide(FR, study("2020-01-01"), adult, fact("death"))
