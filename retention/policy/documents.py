@@ -7,6 +7,7 @@ must agree between keys is in `checks.py`. Documents are immutable; two that say
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -17,6 +18,7 @@ from retention.policy.example_documents import Example
 from retention.policy.shape import AlsoAlone, Part
 from retention.policy.words import (
     API_VERSION,
+    FACT_KINDS,
     LIST_ITEMS,
     WORD_CHARACTERS,
     Day,
@@ -245,3 +247,8 @@ class RetentionPolicy(Document):
     final_action: FinalActionWord = FinalAction.KEEP
     disposal: DisposalPart | None = None
     examples: list[Example] = Field([], max_length=LIST_ITEMS)
+
+
+def fact_kinds(policies: Iterable[RetentionPolicy]) -> list[str]:
+    """Return the kinds of facts that may be recorded: those of the language, and those the policies declare."""
+    return list(dict.fromkeys([*FACT_KINDS, *(kind for policy in policies for kind in policy.facts)]))

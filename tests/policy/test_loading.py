@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.markup.yaml_text import SIZE_BYTES
-from retention.policy.documents import RetentionPolicy
+from retention.policy.documents import RetentionPolicy, fact_kinds
 from retention.policy.loading import load_policies, read_policy_file
 from retention.policy.period import Period
 from retention.policy.plan_documents import StoragePlan
-from retention.policy.words import FinalAction
+from retention.policy.words import FACT_KINDS, FinalAction
 from tests.policy.making import LIBRARY, policy, rule
 
 FRENCH = (LIBRARY / "fr-csp-r1112-7.yaml").read_text()
@@ -57,6 +57,11 @@ def test_defaults():
     dead = policy(rule(more="on_death: {keep_from_death: P1Y}")).rules[0].on_death
     assert dead is not None
     assert (dead.within, dead.may_shorten) == (None, False)
+
+
+def test_the_kinds_of_facts_that_may_be_recorded():
+    declaring = [policy(rule(), more=f"facts: [{kinds}]\n") for kinds in ("implant, cancer", "cancer")]
+    assert fact_kinds(declaring) == [*FACT_KINDS, "implant", "cancer"]
 
 
 def test_documents_cannot_be_changed():

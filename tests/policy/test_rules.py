@@ -95,6 +95,7 @@ def test_a_visit_after_death_is_a_conflict_whatever_the_assurance():
             == "CONFLICT"
         )
         assert decide(FR, study("2020-02-01"), ADULT, death).state == "CONFLICT"
+        assert decide(FR, study("2020-01-01"), ADULT, death).state == "DETERMINED"
         assert decide(FR, study("2019-01-01"), ADULT, death, others=[study("2021-01-01")]).state == "CONFLICT"
         assert decide(FR, study("2019-01-01"), ADULT, death, others=[study("2020-01-01")]).state != "CONFLICT"
 
