@@ -30,6 +30,7 @@ from retention.model.errors import (
 
 BUSY_TIMEOUT_S = 10.0
 CACHE_KIB = 32 * 1024
+LOG_PAGES = 8000  # 32 MiB: ids and digests fall on random pages, and a longer log writes each back less often
 COMMITTER_LOCK = 0x72657465  # an arbitrary number that PostgreSQL's advisory lock of the committer goes by
 REBUILD = "run `retention catalog rebuild`"
 
@@ -62,6 +63,11 @@ MEANINGS: tuple[tuple[tuple[str, ...], type[RetentionError], str, str], ...] = (
 )
 """What the names of SQLite's errors and PostgreSQL's states mean: error class, message, hint."""
 
+COMMON = (
+    "PRAGMA foreign_keys = ON",
+    f"PRAGMA cache_size = -{CACHE_KIB}",
+    f"PRAGMA wal_autocheckpoint = {LOG_PAGES}",
+)
 SYNCED = ("PRAGMA synchronous = FULL",)
 UNSYNCED = ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = MEMORY")
 
@@ -152,7 +158,7 @@ class Database:
             connection = sqlite3.connect(
                 address, uri=True, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
             )
-            for pragma in ("PRAGMA foreign_keys = ON", f"PRAGMA cache_size = -{CACHE_KIB}", *self._pragmas):
+            for pragma in (*COMMON, *self._pragmas):
                 connection.execute(pragma)
             return connection
 
