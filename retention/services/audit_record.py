@@ -12,8 +12,10 @@ import zstandard
 
 from retention.catalog.records import ShardRecord, ShardState
 from retention.model.canonical import JsonValue, canonical_json, parse_canonical
+from retention.model.errors import ShardDamagedError
 from retention.model.findings import Finding
 from retention.model.identifiers import PackageId
+from retention.package.frames import require_size
 
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -46,9 +48,10 @@ def encode(outcome: AuditOutcome) -> bytes:
 def decode(payload: bytes) -> AuditOutcome:
     """Read a payload; findings stay in it. Raises ValueError, KeyError, TypeError."""
     try:
+        require_size(payload, "an audit record", at_most=MAX_BYTES)
         text = zstandard.ZstdDecompressor().decompress(payload, max_output_size=MAX_BYTES)
-    except zstandard.ZstdError as error:
-        raise ValueError(f"an audit record does not decompress: {error}") from error
+    except (ShardDamagedError, zstandard.ZstdError) as error:
+        raise ValueError(f"an audit record cannot be read: {error}") from error
     raw = parse_canonical(text)
     if not isinstance(raw, Mapping):
         raise TypeError("an audit record is not an object")

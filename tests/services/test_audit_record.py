@@ -1,0 +1,71 @@
+"""What stands in the journal of an audit: everything that counts for the index, and nothing about a person."""
+
+from __future__ import annotations
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retention.catalog.records import ShardRecord, ShardState
+from retention.model.canonical import parse_canonical
+from retention.model.findings import Finding, FindingKind
+from retention.model.identifiers import PackageId
+from retention.services.audit_record import AuditOutcome, decode, encode
+
+PACKAGES = st.text("0123456789abcdef", min_size=32, max_size=32).map(PackageId)
+SHARDS = st.builds(
+    ShardRecord,
+    number=st.integers(0, 31),
+    volume=st.sampled_from(["hot-a", "cold-1"]),
+    size_bytes=st.integers(0, 1 << 40),
+    generation=st.integers(0, 9),
+    state=st.sampled_from([ShardState.MISSING, ShardState.CORRUPT]),
+)
+
+
+@given(
+    sound=st.dictionaries(PACKAGES, st.lists(st.integers(0, 31), min_size=1), max_size=5),
+    flawed=st.dictionaries(PACKAGES, st.lists(SHARDS, min_size=1, max_size=4), max_size=5),
+    lost=st.lists(PACKAGES, max_size=3),
+)
+def test_what_counts_comes_back(sound, flawed, lost):
+    found = decode(encode(AuditOutcome(sound, flawed, lost)))
+    assert (found.sound, found.flawed, found.lost) == (sound, flawed, lost)
+
+
+def test_findings_are_kept_for_people():
+    finding = Finding(FindingKind.CORRUPT, "cold-1", "3f" * 16, 2, detail="3 cells", cells=3, repaired=True)
+    text = zstandard.decompress(encode(AuditOutcome(findings=[finding])))
+    document = parse_canonical(text)
+    assert isinstance(document, dict)
+    assert document["findings"] == [
+        {
+            "kind": "corrupt", "volume": "cold-1", "package": "3f" * 16, "shard": 2, "subject": None,
+            "detail": "3 cells", "cells": 3, "repaired": True,
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"garbage",
+        zstandard.compress(b"{}"),
+        zstandard.compress(b"[]"),
+        zstandard.compress(b'{"findings":[],"flawed":{},"lost":{},"sound":[]}'),
+        zstandard.compress(b'{"findings":[],"flawed":{},"lost":[],"sound":{"aa":[true]}}'),
+        zstandard.compress(b'{"findings":[],"flawed":{"aa":[[1]]},"lost":[],"sound":{}}'),
+        zstandard.ZstdCompressor(write_content_size=False).compress(b"{}"),
+    ],
+)
+def test_anything_else_is_refused(payload: bytes):
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        decode(payload)
+
+
+def test_a_record_that_declares_too_much_is_not_unpacked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("retention.services.audit_record.MAX_BYTES", 1000)
+    with pytest.raises(ValueError, match="2000 bytes"):
+        decode(zstandard.compress(bytes(2000)))
