@@ -96,12 +96,25 @@ def test_a_policy_counts_from_the_day_it_is_effective():
     assert said(decide(later, study("2000-01-01"), at="2027-01-01")) == ("DETERMINED", "2030-01-01")
 
 
+def test_policies_become_effective_one_after_the_other():
+    both = [
+        policy(rule("P30Y"), name=name, effective_on=on)
+        for name, on in (("a", "2020-01-01"), ("b", "2025-01-01"))
+    ]
+    counting = {
+        on: len(decide(both, study("2000-01-01"), at=on).rules)
+        for on in ("2019-12-31", "2020-01-01", "2025-01-01")
+    }
+    assert counting == {"2019-12-31": 0, "2020-01-01": 1, "2025-01-01": 2}
+
+
 def test_every_version_in_force_since_ingest_counts_and_the_longest_wins():
     first, second = policy(rule("P30Y"), version=1), policy(rule("P10Y"), version=2)
     versions = [Enacted(first, until_on=day("2020-01-01")), Enacted(second)]
     old, new = study("2000-01-01", ingested="2015-01-01"), study("2000-01-01", ingested="2020-01-02")
     assert said(decide(versions, old)) == ("DETERMINED", "2030-01-01")
     assert said(decide(versions, new)) == ("DETERMINED", "2010-01-01")
+    assert said(decide(versions, study("2000-01-01", ingested="2020-01-01"))) == ("DETERMINED", "2030-01-01")
     assert [result.version for result in decide(versions, old).rules] == [2, 1]
     assert said(decide(versions, study("2000-01-01"))) == ("DETERMINED", "2030-01-01")
 

@@ -171,6 +171,28 @@ def test_where_nobody_knows_whether_a_death_came_in_time_both_ends_are_possible(
     assert str(decision.latest_on) >= "2025-01-01"
 
 
+def test_an_undated_study_of_somebody_who_died_before_it_came_in_is_kept():
+    law, death = policy(rule("P1Y", trigger="study_date")), fact("death", "2010-01-01")
+    decision = decide(law, study(ingested="2010-01-02"), death)
+    assert (decision.state, decision.missing, decision.next_change_on) == (
+        "UNDETERMINED",
+        ("study_date",),
+        None,
+    )
+    assert said(decide(law, study(ingested="2010-01-01"), death)) == ("DETERMINED", "2011-01-01")
+    beside = decide(law, study("2000-01-01"), death, others=[study(ingested="2012-01-01")])
+    assert (beside.state, beside.missing) == ("UNDETERMINED", ("study_date",))
+
+
+def test_a_rule_for_older_studies_counts_from_the_last_day_it_can():
+    split = policy(
+        rule("P20Y", name="old", match="study_date: {before: 2010-01-01}", trigger="study_date"),
+        rule("P1Y", name="new", match="study_date: {from: 2010-01-01}", trigger="study_date"),
+    )
+    decision = decide(split, study(ingested="2012-06-01"))
+    assert str(decision.latest_on) == "2029-12-31"
+
+
 def test_a_death_without_a_date_never_shortens_and_may_lengthen():
     adult = fact("birth", "1950-01-01")
     shortens = decide(FR, study("2020-01-01"), adult, fact("death"))
