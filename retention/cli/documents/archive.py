@@ -1,4 +1,4 @@
-"""`init`, `ingest`, `doctor`."""
+"""The documents of `init`, `ingest` and `doctor`: an archive as a whole."""
 
 from __future__ import annotations
 

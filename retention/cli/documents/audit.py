@@ -1,4 +1,4 @@
-"""`audit run`."""
+"""The document of `audit run`: what was read back, and every finding by number."""
 
 from __future__ import annotations
 

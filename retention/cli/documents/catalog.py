@@ -1,4 +1,4 @@
-"""`catalog check|rebuild|migrate`."""
+"""The documents of `catalog check|rebuild|migrate`: `problems` is a list in each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`demo`."""
+"""The document of `demo`: step by step what was proven."""
 
 from __future__ import annotations
 

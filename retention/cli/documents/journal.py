@@ -1,4 +1,4 @@
-"""`journal verify`."""
+"""The document of `journal verify`: what counts, and what is wrong on which replica."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`keys status`."""
+"""The document of `keys status`: keys are named by what identifies them, never shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from retention.cli.documents.values import Count, Instant
 
 
 class KeysStatus(TypedDict):
-    """The keyring. Keys are named by what identifies them, never shown."""
+    """The keyring: how many keys, and where it lies."""
 
     root_key: str
     recovery_key: str

@@ -1,4 +1,4 @@
-"""`quarantine list|export`."""
+"""The documents of `quarantine list|export`: what could not be identified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`schema`."""
+"""The document of `schema`: schemas in an envelope as any other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`study list|show|export`."""
+"""The documents of `study list|show|export`: a study as a row, as everything known, as files given back."""
 
 from __future__ import annotations
 

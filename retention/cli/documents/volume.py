@@ -1,4 +1,4 @@
-"""`volume list|check|replace`."""
+"""The document of all `volume` commands: the volumes as they are now, and what each tier survives."""
 
 from __future__ import annotations
 
