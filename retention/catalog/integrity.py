@@ -106,7 +106,7 @@ def _schema_problems(connection: Connection) -> Iterator[CatalogProblem]:
         return
     installed = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").scalars()
     found = {_normal(statement) for statement in installed}
-    wanted = {_normal(statement) for statement in declared(connection)}
+    wanted = {_normal(statement) for statement in declared(connection.dialect)}
     for statement in sorted(wanted - found):
         yield CatalogProblem("schema", f"changed or gone: {statement.partition('(')[0].strip()}")
     for statement in sorted(found - wanted):

@@ -8,6 +8,7 @@ neither making nor opening a catalog loads the migration tool.
 from __future__ import annotations
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from retention.catalog.database import REBUILD, Database
@@ -26,16 +27,15 @@ def install_schema(connection: Connection) -> None:
     """Make all tables, indexes and guards, and note the version. Raises WriteOnceError if there is one already."""
     if installed_version(connection) is not None:
         raise WriteOnceError("there is a catalog in this database already")
-    for statement in declared(connection):
+    for statement in declared(connection.dialect):
         connection.exec_driver_sql(statement)
     connection.execute(
         text("INSERT INTO alembic_version (version_num) VALUES (:newest)"), {"newest": SCHEMA_VERSIONS[-1]}
     )
 
 
-def declared(connection: Connection) -> list[str]:
-    """Return the DDL of the newest version, as this database's dialect writes it."""
-    dialect = connection.dialect
+def declared(dialect: Dialect) -> list[str]:
+    """Return the DDL of the newest version, as a dialect writes it."""
     statements = [VERSION_TABLE]
     for table in METADATA.sorted_tables:
         statements.append(str(CreateTable(table).compile(dialect=dialect)).strip())

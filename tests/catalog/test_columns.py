@@ -47,6 +47,7 @@ def test_instants_are_stored_in_their_order():
     late = datetime(2026, 11, 24, 0, tzinfo=UTC)
     dialect = create_engine("sqlite://").dialect
     process = Instant().dialect_impl(dialect).bind_processor(dialect)
+    assert process is not None
     assert process(early) < process(late)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -52,7 +53,7 @@ def stocked(catalog: Catalog, file: Path) -> Catalog:
 
 def plans(catalog: Catalog, ask: Callable[[Catalog], object]) -> Iterator[tuple[str, list[str]]]:
     """Every statement that a question makes, and how SQLite goes about it."""
-    asked: list[tuple[str, object]] = []
+    asked: list[tuple[str, Any]] = []
 
     def note(connection, cursor, statement, parameters, context, many) -> None:
         asked.append((statement, parameters))
@@ -150,9 +151,9 @@ def test_a_page_begins_where_the_last_one_ended(stocked: Catalog, name):
             assert begins == from_a_position(statement), (statement, details)
 
 
-@pytest.mark.parametrize("name", {**QUESTIONS, **STEPS})
+@pytest.mark.parametrize("name", QUESTIONS | STEPS)
 def test_questions_and_steps_find_their_rows_by_an_index(stocked: Catalog, name):
-    statements = list(plans(stocked, {**QUESTIONS, **STEPS}[name]))
+    statements = list(plans(stocked, (QUESTIONS | STEPS)[name]))
     assert statements
     for statement, details in statements:
         scanned = {

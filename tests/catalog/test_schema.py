@@ -184,10 +184,7 @@ def test_postgresql_gets_the_same_rules():
     """Without a server only the text can be looked at; RETENTION_TEST_POSTGRESQL runs all of it."""
     from sqlalchemy.dialects import postgresql
 
-    class Connection:
-        dialect = postgresql.dialect()
-
-    statements = declared(Connection())
+    statements = declared(postgresql.dialect())
     both = [guard for guard in GUARDS if not guard.sqlite_only]
     assert sum("CREATE TRIGGER" in statement for statement in statements) == len(both)
     assert sum("CREATE FUNCTION" in statement for statement in statements) == len(both)
