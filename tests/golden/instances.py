@@ -196,7 +196,7 @@ def facts(root: str, study: int, series: int, number: int, sop_class: str, modal
         0x00080050: ("SH", text(f"A{study}")),
         0x00080060: ("CS", text(modality)),
         0x00080070: ("LO", text("ACME")),
-        0x00080080: ("LO", text("Hôpital d’essai".replace("’", "'"))),
+        0x00080080: ("LO", text("Hôpital d'essai")),
         0x00081030: ("LO", text("Thorax")),
         0x0008103E: ("LO", text(f"série {series}")),
         0x00081040: ("LO", text("Radiologie")),
