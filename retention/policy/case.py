@@ -59,7 +59,7 @@ class Case:
         self.others = others
         self.facts = facts
         self.assumed = _NOTHING_ASSUMED
-        self.others_on: dict[str, tuple[date, date]] = {}
+        self.others_on: dict[str, tuple[date, date, bool]] = {}
         self.dating = _dating(study, facts.latest("study_date"))
         on = study.study_on if self.dating is None else self.dating.on
         # A usable study date is one on or before the day of ingest (policy.md, Dates 3).
@@ -105,19 +105,29 @@ class Case:
             return True
         return is_entity and mine.entity is not None and other.entity == mine.entity
 
-    def last_study(self, *, is_entity: bool) -> tuple[date, date]:
-        """Return the range of the latest date among this study and the others in scope."""
+    def last_study(self, *, is_entity: bool) -> tuple[date, date, bool]:
+        """Return the range of the latest date among this study and the others in scope.
+
+        The last is whether some of them has neither a date nor a day of ingest, and so no part in the range.
+        """
         scope = "entity" if is_entity else "institution"
         known = self.others_on.get(scope)
         if known is None:
-            earliest = latest = UNKNOWN_PAST
-            for other in self.others:
-                if self.in_scope(other, is_entity=is_entity):
-                    on = other.study_on
-                    earliest = max(earliest, on or UNKNOWN_PAST)
-                    latest = max(latest, on or other.ingested_on or FOREVER)
-            known = self.others_on[scope] = (earliest, latest)
-        return max(known[0], self.study_min), max(known[1], self.study_max)
+            known = self.others_on[scope] = self._last_other(is_entity=is_entity)
+        earliest, latest, is_unbounded = known
+        if self.study_max == FOREVER:
+            return max(earliest, self.study_min), latest, True
+        return max(earliest, self.study_min), max(latest, self.study_max), is_unbounded
+
+    def _last_other(self, *, is_entity: bool) -> tuple[date, date, bool]:
+        earliest, latest, is_unbounded = UNKNOWN_PAST, UNKNOWN_PAST, False
+        for other in self.others:
+            if self.in_scope(other, is_entity=is_entity):
+                on = other.study_on
+                earliest = max(earliest, on or UNKNOWN_PAST)
+                latest = max(latest, on or other.ingested_on or UNKNOWN_PAST)
+                is_unbounded = is_unbounded or (on is None and other.ingested_on is None)
+        return earliest, latest, is_unbounded
 
 
 def _dating(study: Study, fact: Fact | None) -> Fact | None:

@@ -14,7 +14,7 @@ from retention.policy.decision import Decision, MaximumAlert, Reason
 from retention.policy.enacted import PolicySet
 from retention.policy.facts import Facts
 from retention.policy.missing import missing_of
-from retention.policy.period import FOREVER, plus_days
+from retention.policy.period import FOREVER, UNKNOWN_PAST, plus_days
 from retention.policy.rules import CompiledRule, RuleResult
 from retention.policy.subject import Fact, Hold, Study
 from retention.policy.words import FinalAction, State
@@ -132,17 +132,20 @@ def _state_by_rules(outcome: Outcomes, at: date) -> tuple[State, Reason]:
 
 
 def _seen_after_death(case: Case) -> Truth:
-    """Whether a visit or a study is after the patient's death (One rule 6); None if an undated study may be."""
+    """Whether a visit or a study is after the patient's death (One rule 6).
+
+    None if an undated study, which came in after the death, may be.
+    """
     death = case.facts.latest("death")
     if death is None or death.on is None:
         return False
     visit = case.facts.latest("last_visit")
     if case.study_min > death.on or (visit is not None and visit.on is not None and visit.on > death.on):
         return True
-    is_open = case.study_max > death.on
+    is_open = death.on < case.study_max < FOREVER
     for other in case.others:
         if other.study_on is None:
-            is_open = is_open or (other.ingested_on or FOREVER) > death.on
+            is_open = is_open or (other.ingested_on or UNKNOWN_PAST) > death.on
         elif other.study_on > death.on:
             return True
     return None if is_open else False

@@ -250,9 +250,10 @@ def _moment_of(trigger: str, *, is_entity: bool) -> Callable[[Case], Moment]:
 def _last_visit(*, is_entity: bool) -> Callable[[Case], Moment]:
     def moment(case: Case) -> Moment:
         fact = case.facts.latest_visit(case.study.entity if is_entity else None)
-        earliest, latest = case.last_study(is_entity=is_entity)
+        earliest, latest, is_unbounded = case.last_study(is_entity=is_entity)
         if fact is None or fact.on is None:
-            return Moment(earliest, latest)
+            return Moment(earliest, FOREVER if is_unbounded else latest)
+        # A study that has no date at all moves nothing where somebody recorded the last visit.
         if fact.on >= latest:
             return Moment(fact.on, fact.on, fact)
         return Moment(max(earliest, fact.on), latest)

@@ -138,10 +138,10 @@ def test_an_unknown_attribute_never_destroys(law, about, others, known, at, moda
 @given(policies(), studies(), OTHERS, facts(), ATS, DAYS)
 @settings(max_examples=100)
 def test_an_unknown_study_date_never_destroys(law, about, others, known, at, made_on):
-    undated = replace(about, study_on=None)
-    assume(undated.ingested_on is None or made_on <= undated.ingested_on)
+    undated = replace(about, study_on=None, ingested_on=about.ingested_on or AT)
+    assume(undated.ingested_on is not None and made_on <= undated.ingested_on)
     decision = decide(law, undated, *known, others=others, at=at)
-    told = decide(law, replace(about, study_on=made_on), *known, others=others, at=at)
+    told = decide(law, replace(undated, study_on=made_on), *known, others=others, at=at)
     assert told.lasts_until <= decision.lasts_until
 
 

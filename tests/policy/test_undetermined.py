@@ -154,6 +154,21 @@ def test_another_undated_study_may_have_moved_the_last_visit_too():
     assert decide(policy(rule("P20Y")), study("2010-01-01"), others=[study()]).next_change_on is None
 
 
+def test_a_study_without_any_day_moves_nothing_where_the_last_visit_is_recorded():
+    """Only in examples: an archive knows when it received a study."""
+    visit, birth = fact("last_visit", "2006-03-15"), fact("birth", "1960-01-01")
+    assert said(decide(FR, study(), visit, birth)) == ("DETERMINED", "2026-03-15")
+    assert said(decide(FR, study("2001-01-01"), visit, birth, others=[study()])) == (
+        "DETERMINED",
+        "2026-03-15",
+    )
+    assert said(decide(FR, study(), visit, birth, fact("death", "2007-01-01"))) == (
+        "DETERMINED",
+        "2017-01-01",
+    )
+    assert decide(FR, study(), birth).state == "UNDETERMINED"
+
+
 def test_where_nobody_knows_whether_a_death_came_in_time_both_ends_are_possible():
     """Made by 2005: the death came too late and 20 years count; made after: one year from the death."""
     law = policy(
