@@ -47,11 +47,11 @@ class StudyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JournalPosition:
-    """How much of the journal the catalog has applied: its size in entries, and the journal's own hint."""
+    """How much of the journal the catalog has applied: its size in entries, and the journal's own hint for opening
+    it there (opaque here; empty when there is none)."""
 
     size: int
-    frontier: bytes
-    segment: str
+    hint: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class PackageRecord:
     study: StudyRecord | None = None
     series: tuple[SeriesRecord, ...] = ()
     quarantined: tuple[QuarantinedRecord, ...] = ()
-    key_segment: str | None = None
+    key_segment: int | None = None
     supersedes: PackageId | None = None
     closed: bool = True
 
@@ -203,7 +203,7 @@ class PackageSummary:
     index_root: bytes
     manifest_digest: bytes
     key_id: KeyId
-    key_segment: str | None
+    key_segment: int | None
     supersedes: PackageId | None
     is_superseded: bool
     sequence: int

@@ -13,9 +13,8 @@ from retention.model.errors import CatalogError, UsageError
 
 ARCHIVE_ID = "archive_id"
 JOURNAL_SIZE = "journal_size"
-JOURNAL_FRONTIER = "journal_frontier"
-JOURNAL_SEGMENT = "journal_segment"
-RESERVED = frozenset({ARCHIVE_ID, JOURNAL_SIZE, JOURNAL_FRONTIER, JOURNAL_SEGMENT})
+JOURNAL_HINT = "journal_hint"
+RESERVED = frozenset({ARCHIVE_ID, JOURNAL_SIZE, JOURNAL_HINT})
 
 
 def get_state(connection: Connection, key: str) -> str | None:
@@ -50,13 +49,11 @@ def read_position(connection: Connection) -> JournalPosition:
     values: dict[str, str] = dict(connection.execute(statement).all())
     return JournalPosition(
         size=int(values.get(JOURNAL_SIZE, "0")),
-        frontier=bytes.fromhex(values.get(JOURNAL_FRONTIER, "")),
-        segment=values.get(JOURNAL_SEGMENT, ""),
+        hint=bytes.fromhex(values.get(JOURNAL_HINT, "")),
     )
 
 
 def advance(connection: Connection, position: JournalPosition) -> None:
     """Note how far the journal has now been applied. Raises WriteOnceError if that is less than before."""
     put_state(connection, JOURNAL_SIZE, str(position.size))
-    put_state(connection, JOURNAL_FRONTIER, position.frontier.hex())
-    put_state(connection, JOURNAL_SEGMENT, position.segment)
+    put_state(connection, JOURNAL_HINT, position.hint.hex())

@@ -185,7 +185,7 @@ class PackageRow(Base, table=True):
     index_root: bytes = Field(sa_column=Column("index_root", LargeBinary(), nullable=False))
     manifest_digest: bytes = Field(sa_column=Column("manifest_digest", LargeBinary(), nullable=False))
     key_id: str = Field(sa_column=Column("key_id", String(32), nullable=False))
-    key_segment: str | None = Field(sa_column=Column("key_segment", Text()))
+    key_segment: int | None = Field(sa_column=Column("key_segment", Integer()))
     sequence: int = Field(sa_column=Column("sequence", BigInteger(), nullable=False))
     created_at: datetime = Field(sa_column=Column("created_at", Instant(), nullable=False))
     closed: bool = Field(sa_column=Column("closed", Boolean(), nullable=False))

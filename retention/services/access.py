@@ -103,7 +103,7 @@ class PackageAccess:
         return self._stores.volumes[shard.volume].open(shard_key(package, shard.number, shard.generation))
 
     def _sealer(self, package: PackageSummary) -> Sealer:
-        key = self._stores.keyring.package_key(package.key_id, int(package.key_segment or 0) or None)
+        key = self._stores.keyring.package_key(package.key_id, package.key_segment)
         return Sealer.of(key, package.package_id, package.institution_id)
 
 

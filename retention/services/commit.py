@@ -52,7 +52,7 @@ def append_locked(
     with stores.catalog.transaction() as transaction:
         _projection(stores, keys).apply(transaction, _foreseen(entries, stores.journal.size))
         envelopes = stores.journal.append(entries)
-        transaction.advance(JournalPosition(stores.journal.size, stores.journal.position.to_bytes(), ""))
+        transaction.advance(JournalPosition(stores.journal.size, stores.journal.position.to_bytes()))
     return envelopes
 
 
@@ -77,14 +77,14 @@ def catch_up(stores: Stores) -> int:
         with stores.catalog.transaction() as transaction:
             projection.apply(transaction, batch)
             hint = stores.journal.position.to_bytes() if size == stores.journal.size else b""
-            transaction.advance(JournalPosition(size, hint, ""))
+            transaction.advance(JournalPosition(size, hint))
     return behind
 
 
 def hint_of(position: JournalPosition) -> Position | None:
     """Return the journal position the catalog remembers, to open the journal by."""
     try:
-        return Position.from_bytes(position.frontier)
+        return Position.from_bytes(position.hint)
     except ValueError:
         return None
 

@@ -146,7 +146,7 @@ def package_record(envelope: Envelope, contents: Contents | None, names: Names) 
         study=None if contents is None else _study(contents, envelope.at),
         series=() if contents is None else _series(contents),
         quarantined=() if contents is None or not is_quarantine else _quarantined(contents),
-        key_segment=str(number_of(data, "key_segment")),
+        key_segment=number_of(data, "key_segment"),
     )
 
 

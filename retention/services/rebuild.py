@@ -59,4 +59,4 @@ def _replay(building: Catalog, journal: Journal, projection: Projection) -> None
         with building.transaction() as transaction:
             projection.apply(transaction, batch)
             hint = journal.position.to_bytes() if size == journal.size else b""
-            transaction.advance(JournalPosition(size, hint, ""))
+            transaction.advance(JournalPosition(size, hint))

@@ -45,7 +45,7 @@ from tests.catalog.making import (
 
 
 def test_a_package_comes_back_as_it_was_recorded(catalog: Catalog):
-    record = package(1, instances=3, key_segment="packages-000001", closed=False)
+    record = package(1, instances=3, key_segment=1, closed=False)
     assert keep(catalog, record) == 1
     found = catalog.package(record.package_id)
     for name in (

@@ -147,7 +147,7 @@ def test_a_catalog_that_knows_more_than_the_journal_is_refused_and_nothing_is_ap
     with held.opened() as stores:
         size = stores.journal.size
         with stores.catalog.transaction() as step:
-            step.advance(JournalPosition(size + 3, b"", ""))
+            step.advance(JournalPosition(size + 3, b""))
         with pytest.raises(
             CatalogError, match=f"applied {size + 3} journal entries, the journal has {size}"
         ) as refused:
@@ -157,8 +157,8 @@ def test_a_catalog_that_knows_more_than_the_journal_is_refused_and_nothing_is_ap
 
 
 def test_a_position_the_catalog_lost_is_no_position():
-    assert commit.hint_of(JournalPosition(3, b"", "")) is None
-    assert commit.hint_of(JournalPosition(3, b"garbage", "")) is None
+    assert commit.hint_of(JournalPosition(3, b"")) is None
+    assert commit.hint_of(JournalPosition(3, b"garbage")) is None
 
 
 def test_catching_up_gives_the_catalog_that_committing_gave(empty: World):

@@ -137,7 +137,7 @@ def _packages() -> None:
         sa.Column("index_root", sa.LargeBinary(), nullable=False),
         sa.Column("manifest_digest", sa.LargeBinary(), nullable=False),
         sa.Column("key_id", sa.String(32), nullable=False),
-        sa.Column("key_segment", sa.Text()),
+        sa.Column("key_segment", sa.Integer()),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("closed", sa.Boolean(), nullable=False),
