@@ -92,7 +92,6 @@ class Story:
     show: Show
     steps: list[Step] = field(default_factory=list)
     seconds: float = 0.0
-    _reencoded: dict[str, int] = field(default_factory=dict)
 
     def tell(self) -> None:
         clock = SystemClock()
@@ -123,7 +122,6 @@ class Story:
             for line in ingest_counts(report):
                 self.show(f"   {line}")
             self._say("keep_done")
-            self._reencoded[institution] = report.reencoded
             stored = report.stored + report.conflicts + report.quarantined
             taken = stored + report.duplicates + report.reencoded
             step.prove(taken == len(self.sources.files), taken=taken, files=len(self.sources.files))
@@ -150,7 +148,7 @@ class Story:
             meanwhile = compare(self.sources.files, self.workspace / "meanwhile")
             self._say("disks_meanwhile", equal=meanwhile.equal, institution=SECOND)
             self._mend(step)
-            step.proven = step.proven and self._is_proof(meanwhile, SECOND)
+            step.proven = step.proven and meanwhile.is_proof
 
     def _decay(self) -> None:
         with self._step("decay", volumes=" ".join(DECAYED)) as step:
@@ -187,7 +185,7 @@ class Story:
                 out = self.workspace / "given-back" / institution
                 self.life.give_back(institution, out)
                 found = self._compared(out)
-                proven, equal = proven and self._is_proof(found, institution), equal + found.equal
+                proven, equal = proven and found.is_proof, equal + found.equal
             step.prove(proven, equal=equal, files=2 * len(self.sources.files))
 
     def _do_without(self) -> None:
@@ -197,18 +195,16 @@ class Story:
             if complaint is not None:
                 self._say("alone_complaint", complaint=complaint)
             found = self._compared(out, notes=RECOVER_NOTES)
-            proven = complaint is None and self._is_proof(found, SECOND)
-            step.prove(proven, equal=found.equal, files=len(self.sources.files))
+            step.prove(complaint is None and found.is_proof, equal=found.equal, files=len(self.sources.files))
 
     def _compared(self, out: Path, notes: str | None = None) -> Comparison:
         found = compare(self.sources.files, out, notes)
         self._say("compared", equal=found.equal, absent=len(found.absent), strange=len(found.strange))
+        if found.reencoded:
+            self._say("compared_reencoded", count=len(found.reencoded))
         for path in (*found.absent, *found.strange):
             self._say("compared_path", path=path)
         return found
-
-    def _is_proof(self, found: Comparison, institution: str) -> bool:
-        return found.is_proof(self._reencoded[institution])
 
     @contextmanager
     def _step(self, key: str, **values: object) -> Iterator[Step]:

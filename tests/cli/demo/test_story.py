@@ -1,0 +1,72 @@
+"""The demonstration: everything proven is exit 0, anything else is not, and nothing is left behind."""
+
+import pytest
+
+from retention.cli.demo import story
+from retention.cli.demo.proof import Comparison
+from tests.cli.calling import retention
+
+STEPS = [
+    "An archive is made",
+    "Hospital necker puts its studies on hot",
+    "Hospital cochin puts its studies on cold",
+    "What is held",
+    "Two disks die",
+    "Bits flip on three other disks",
+    "The catalog is lost",
+    "Everything is given back",
+    "Without this program",
+]
+
+
+@pytest.fixture
+def sources(tmp_path, samples):
+    """One of each kind: kept, in conflict, not identified, re-encoded, no DICOM."""
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    for name in ("MR_small.dcm", "MR_small_RLE.dcm", "priv_SQ.dcm", "README.txt"):
+        (folder / name).write_bytes((samples / name).read_bytes())
+    (folder / "other preamble.dcm").write_bytes(b"\1" * 128 + (samples / "MR_small.dcm").read_bytes()[128:])
+    return folder
+
+
+def test_the_whole_life_of_a_few_files(sources, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("RETENTION_ROOT_KEY_FILE", str(tmp_path / "the key of another archive"))
+    told = retention("demo", "--dicom", sources, "--json")
+    assert told.code == 0, told
+    assert [step["step"] for step in told.data["steps"]] == STEPS
+    assert all(step["proven"] for step in told.data["steps"])
+    assert (told.data["files"], told.data["kept"], told.data["proven"]) == (4, False, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sources"]
+    for number, title in enumerate(STEPS, 1):
+        assert f"{number}. {title}" in told.err  # what happens is told while it happens
+
+
+def test_what_is_not_proven_is_exit_4_and_told(sources, tmp_path, monkeypatch):
+    """And a kept archive is one like any other."""
+    lost = sources / "MR_small.dcm"
+    monkeypatch.setattr(story, "compare", lambda *_: Comparison(3, absent=(lost,)))
+    told = retention("demo", "--dicom", sources, "--keep", tmp_path / "kept")
+    assert told.code == 4
+    assert "NOT PROVEN" in told.out
+    *_, table_last, _, _, _ = told.out.splitlines()
+    assert table_last.split()[:4] == ["Without", "this", "program", "failed"]
+    assert str(lost) in told.out
+    assert retention("--archive", tmp_path / "kept", "study", "list", "--json").code == 0
+
+
+def test_without_dicom_there_is_no_story(tmp_path):
+    (tmp_path / "empty").mkdir()
+    told = retention("demo", "--dicom", tmp_path / "empty", "--json")
+    assert told.code == 2
+    assert "--dicom" in told.error["hint"]
+
+
+def test_by_itself_it_starts_from_files_that_come_with_pydicom():
+    from retention.dicom.samples import sample_folder
+
+    folder = sample_folder()
+    assert folder is not None
+    assert len(list(folder.rglob("*.dcm"))) > 100
+    assert folder.parent.name == "pydicom"
