@@ -26,6 +26,7 @@ from retention.cli.commands import (
     demo,
     journal,
     keys,
+    policy,
     quarantine,
     schema,
     study,
@@ -53,7 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RETENTION"},
 )
 
-for group in (archive, study, audit, catalog, volume, quarantine, keys, journal, schema, demo):
+for group in (archive, study, audit, catalog, volume, quarantine, keys, journal, policy, schema, demo):
     group.register(app)
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -12,10 +13,15 @@ from retention.cli.invocation import registered
 from tests.cli.calling import Outcome, retention
 from tests.cli.conftest import SHARED_UID, UID
 
+LIBRARY = Path(__file__).parents[2] / "policies"
+
 
 @dataclass(frozen=True)
 class Case:
-    """A call, its exit code, and what is broken before it. `{A}` is the archive, `{T}` a free folder."""
+    """A call, its exit code, and what is broken before it.
+
+    `{A}` is the archive, `{T}` a free folder, `{L}` the library of policies.
+    """
 
     command: str
     arguments: str = ""
@@ -57,6 +63,13 @@ DONE = [
     Case("volume replace", "cold-6 --url file:{T}/other"),
     Case("quarantine list"),
     Case("quarantine export", "{item} --out {T}/out"),
+    Case("policy new", has_archive=False),
+    Case("policy new", "--from generic-20-years --out {T}/new.yaml"),
+    Case("policy schema", has_archive=False),
+    Case("policy validate", "{L}"),
+    Case("policy validate", "{L} {A}/archive.yaml", 5),
+    Case("policy test", "{L}", has_archive=False),
+    Case("policy test", "{A}/archive.yaml", 5),
     Case("keys status"),
     Case("keys status", "--recovery-stored"),
     Case("journal verify"),
@@ -85,6 +98,10 @@ STOPPED = [
     Case("volume replace", "cold-9", 2),
     Case("quarantine list", "--institution neker", 2),
     Case("quarantine export", "nothing --out {T}/out", 6),
+    Case("policy new", "--from generic-20", 2),
+    Case("policy schema", "France", 2),
+    Case("policy validate", "{T}/sources", 6),
+    Case("policy test", "{T}/nowhere", 6, has_archive=False),
     Case("keys status", code=1, broken="the root key is gone"),
     Case("journal verify", code=10, broken="archive.yaml is gone"),
 ]
@@ -147,7 +164,7 @@ def call(case: Case, archive, folder, samples) -> Outcome:
         "MR_small_bigendian.dcm",
     ):
         shutil.copy(samples / name, sources)
-    places = {"A": archive, "T": folder, "item": ""}
+    places = {"A": archive, "T": folder, "L": LIBRARY, "item": ""}
     if "{item}" in case.arguments:
         places["item"] = retention("--archive", archive, "quarantine", "list", "--json").data["items"][0][
             "id"
