@@ -1,7 +1,7 @@
 """The evaluation: (study, later studies, policies, facts, holds, at) to a decision, as policy.md defines it.
 
-Pure, and monotone where it must be: for fixed facts and effective policies what has expired stays expired; a hold more, or
-a rule more where some rule matches already, never ends anything earlier; an unknown never destroys.
+Pure, and monotone where it must be: for fixed facts and effective policies what has expired stays expired; a hold more,
+or a rule more where some rule matches already, never ends anything earlier; an unknown never destroys.
 """
 
 from __future__ import annotations
