@@ -29,7 +29,7 @@ from retention.settings.load import load_settings, parse_settings
 
 if TYPE_CHECKING:
     from retention.catalog.catalog import Catalog
-    from retention.catalog.records import VolumeRecord
+    from retention.catalog.records import InstitutionRecord, VolumeRecord
     from retention.journal.journal import Journal
     from retention.keyring.keyring import Keyring
     from retention.services.progress import Progress
@@ -123,12 +123,13 @@ def _set_clock(stores: Stores, as_of: datetime) -> None:
 
 def prepare_to_write(stores: Stores) -> None:
     """What every command that changes the archive does first: catch the catalog up, clean up after killed runs."""
-    from retention.services import commit, sessions
+    from retention.services import commit, sessions, volume_care
 
     with stores.commit_lock.hold():
         stores.journal.refresh()
         stores.journal.settle()  # what is acted upon is on enough replicas
         commit.catch_up(stores)
+        volume_care.record_moved(stores)
         sessions.recover(stores.root, stores.volumes, stores.catalog)
 
 
@@ -139,7 +140,7 @@ def rebuild_archive_catalog(
 
     Raises as `rebuild_catalog`, ClockRefusedError as `open_archive`, and ArchiveNotFoundError when no volume answers.
     """
-    from retention.services import rebuild
+    from retention.services import rebuild, volume_care
 
     settings = load_settings(root / SETTINGS_FILE)
     archive_id = _archive_id_from_volumes(root, settings)
@@ -148,9 +149,11 @@ def rebuild_archive_catalog(
         if as_of is not None:
             _set_clock(stores, as_of)
         with stores.commit_lock.hold():
-            return rebuild.rebuild_catalog(
+            report = rebuild.rebuild_catalog(
                 settings.catalog, root, archive_id, stores.journal, stores.keyring, progress
             )
+            volume_care.record_moved(stores)  # the archive may have come from another machine
+            return report
     finally:
         stores.close()
 
@@ -268,4 +271,21 @@ def replace_archive_volume(stores: Stores, name: str, url: str | None) -> Volume
     if url is not None:
         path = stores.root / SETTINGS_FILE
         save_text(path, replace_volume(path.read_text("utf-8"), name, url))
+    return record
+
+
+def institution_of(stores: Stores, name: str) -> InstitutionRecord:
+    """Return the institution of that name; an archive without any makes it, and writes it into archive.yaml.
+
+    Raises UsageError for a name that is not known or cannot be one, ArchiveError when archive.yaml cannot be written.
+    """
+    from retention.services import institutions
+    from retention.settings.edit import add_institution
+    from retention.settings.save import save_text
+
+    record = institutions.first_or_known(stores, name)
+    if name not in stores.settings.institutions:
+        path = stores.root / SETTINGS_FILE
+        save_text(path, add_institution(path.read_text("utf-8"), record.spec))
+        stores.settings.institutions[name] = record.spec
     return record

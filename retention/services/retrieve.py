@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from retention.catalog.records import PackageKind, PackageSummary, StudyDetail
@@ -61,7 +62,7 @@ def export_study(
     in the journal, after the files are there.
     """
     access = PackageAccess(stores)
-    names_taken: Counter[str] = Counter()
+    names_taken: set[str] = set()
     started_s = stores.clock.monotonic_s()
     report = ExportReport()
     progress.begin("export", study.summary.bytes_received)
@@ -129,7 +130,7 @@ def _export_package(
     access: PackageAccess,
     package: PackageSummary,
     out: Path,
-    names_taken: Counter[str],
+    names_taken: set[str],
     report: ExportReport,
     progress: Progress,
     jobs: int | None,
@@ -180,15 +181,17 @@ def _export_instance(
     progress.advance(wanted.row.size_bytes)
 
 
-def _file_name(row: InstanceRow, names_taken: Counter[str]) -> str:
+def _file_name(row: InstanceRow, names_taken: set[str]) -> str:
     """Return the name of an instance's file. A UID is digits and dots (checked at ingest); it is no path.
 
-    What came in conflict with another never gets that one's name, also where the other cannot be given back.
+    What came in conflict with another never gets that one's name, also where the other cannot be given back; and a UID
+    that looks like such a name (`X.2` beside a conflict of `X`) gets the next free one.
     """
     uid = row.sop_instance_uid or ""
-    names_taken[uid] = max(names_taken[uid] + 1, 2 if row.role == ROLE_CONFLICT else 1)
-    nth = names_taken[uid]
-    return f"{uid}.dcm" if nth == 1 else f"{uid}.{nth}.dcm"
+    candidates = chain([] if row.role == ROLE_CONFLICT else [uid], (f"{uid}.{nth}" for nth in count(2)))
+    stem = next(candidate for candidate in candidates if candidate not in names_taken)
+    names_taken.add(stem)
+    return f"{stem}.dcm"
 
 
 def _make_folder(out: Path) -> None:

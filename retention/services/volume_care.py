@@ -121,6 +121,29 @@ def replace_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
     return record
 
 
+def record_moved(stores: Stores) -> list[str]:
+    """Note which ready volumes lie on another device than recorded, and return their names. The lock must be held.
+
+    An identity that matches makes a volume ready wherever it lies: a disk was exchanged, the archive was copied to
+    another machine. Unless that is recorded, the old device would pass for the volume when the new one is away.
+    """
+    moved = []
+    for record in stores.catalog.volumes():
+        name = record.spec.name
+        if name not in stores.volumes or stores.volumes[name].probe() is not VolumeState.READY:
+            continue
+        volume = stores.volumes[name]
+        identity, device = volume.identity(), volume.device()
+        is_recorded = (device.device, device.is_mount) == (record.device, record.is_mount)
+        if is_recorded or identity is None or identity.volume_id != record.volume_id:
+            continue
+        data = volume_data(record, device.device, is_mount=device.is_mount)
+        entry = NewEntry(stores.clock.now(), stores.actor, events.VOLUME_ADOPT, data=data)
+        commit.append_locked(stores, [entry])
+        moved.append(name)
+    return moved
+
+
 def _is_there(place: Volume, known: VolumeIdentity) -> bool:
     try:
         found = place.identity()

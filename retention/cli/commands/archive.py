@@ -78,7 +78,7 @@ def ingest(
     jobs: Annotated[int | None, typer.Option(min=1, help="Threads that pack (default: one a core).")] = None,
 ) -> Result[Ingest]:
     """Store every DICOM file below PATH, bit for bit."""
-    from retention.services import institutions
+    from retention.archive import institution_of
     from retention.services.ingest.ingest import Ingest as IngestRun
     from retention.services.memory import keep_freed_memory
 
@@ -86,7 +86,7 @@ def ingest(
     with closing(current.open(to_write=True)) as stores:
         require_tier(stores, tier)
         is_first = not stores.catalog.institutions()
-        record = institutions.first_or_known(stores, institution)
+        record = institution_of(stores, institution)
         report = IngestRun(stores, record.institution_id, tier, current.progress(), jobs).run(paths)
     if report.failures:
         failure = report.failures[0]
