@@ -45,7 +45,8 @@ class VolumeReplica:
 
     def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         with self.volume.open(key) as reader:
-            return reader.read_at(offset, reader.size_bytes - offset if length is None else length)
+            rest = max(0, reader.size_bytes - offset)
+            return reader.read_at(offset, rest if length is None else min(length, rest))
 
     def size(self, key: str) -> int | None:
         try:
