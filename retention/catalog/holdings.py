@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Table, Update, bindparam, func, select, updat
 
 from retention.catalog.bulk import insert_rows
 from retention.catalog.columns import AnyRow, storable
-from retention.catalog.records import PackageRecord, SeriesRecord, StudyRecord, StudyState
+from retention.catalog.records import PackageRecord, SeriesRecord, StudyRecord
 from retention.catalog.tables import SERIES, STUDY
+from retention.model.states import StudyState
 
 Values = dict[str, Any]
 StudyKey = tuple[int, str]

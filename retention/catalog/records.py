@@ -14,6 +14,7 @@ from retention.model.facts import PatientFacts, SeriesFacts, StudyFacts
 from retention.model.findings import Health
 from retention.model.identifiers import InstitutionId, KeyId, PackageId, VolumeId
 from retention.model.layout import InstitutionSpec, Protection, VolumeSpec
+from retention.model.states import StudyState
 
 INSTANCE_DIGEST_BYTES = 16
 
@@ -32,17 +33,6 @@ class ShardState(StrEnum):
     MISSING = "missing"
     CORRUPT = "corrupt"
     UNPLACED = "unplaced"
-
-
-class StudyState(StrEnum):
-    """What the policies say of a study (policy.md, States)."""
-
-    HELD = "HELD"
-    CONFLICT = "CONFLICT"
-    SUSPENDED = "SUSPENDED"
-    PERMANENT = "PERMANENT"
-    UNDETERMINED = "UNDETERMINED"
-    DETERMINED = "DETERMINED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from retention.catalog.records import (
     SeriesRecord,
     StudyDetail,
     StudyFilter,
-    StudyState,
     StudySummary,
     health_of,
 )
@@ -31,6 +30,7 @@ from retention.catalog.tables import INSTITUTION, PACKAGE, SERIES, SHARD, STUDY
 from retention.model.errors import NotFoundError, UsageError
 from retention.model.facts import PatientFacts, SeriesFacts, StudyFacts
 from retention.model.findings import Health
+from retention.model.states import StudyState
 
 _Held = tuple[str, Health, datetime]
 """What a study's summary needs of a package: tier, health, oldest reading."""

@@ -17,12 +17,12 @@ from retention.catalog.records import (
     JournalPosition,
     PackageRecord,
     ShardRecord,
-    StudyState,
     VolumeRecord,
 )
 from retention.catalog.tables import STUDY
 from retention.model.errors import CatalogError
 from retention.model.identifiers import PackageId
+from retention.model.states import StudyState
 
 
 class Transaction:

@@ -10,10 +10,11 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
+from retention.model.states import StudyState
 from retention.policy.period import FOREVER
 from retention.policy.rules import RuleResult
 from retention.policy.subject import Fact, Hold
-from retention.policy.words import FinalAction, State
+from retention.policy.words import FinalAction
 
 
 class Reason(StrEnum):
@@ -45,7 +46,7 @@ class Decision(NamedTuple):
     """
 
     at: date
-    state: State
+    state: StudyState
     reason: Reason
     keep_until: date | None
     latest_on: date | None
@@ -71,7 +72,7 @@ class Decision(NamedTuple):
     @property
     def lasts_until(self) -> date:
         """Return the day to compare decisions by: what is not known to end, or may not, lasts for ever."""
-        if self.state in (State.DETERMINED, State.UNDETERMINED):
+        if self.state in (StudyState.DETERMINED, StudyState.UNDETERMINED):
             return self.keep_until or self.latest_on or FOREVER
         return FOREVER
 

@@ -13,11 +13,12 @@ from enum import StrEnum
 from fractions import Fraction
 from math import ceil
 
+from retention.model.states import StudyState
 from retention.policy.decision import Decision
 from retention.policy.documents import Approver, DisposalPart, Limits
 from retention.policy.enacted import PolicySet
 from retention.policy.period import Period
-from retention.policy.words import FinalAction, State
+from retention.policy.words import FinalAction
 
 APPROVALS_LAPSE_AFTER = Period.years(1)
 VISIT_KNOWN_WITHIN = Period(months=0, days=90, text="P90D")
@@ -88,9 +89,9 @@ def analyse(decision: Decision, visit_confirmed_on: date | None) -> Analysis:
     `visit_confirmed_on` is the day an authoritative source last told the patient's `last_visit`; where a rule counts
     from it, an older confirmation than P90D keeps the study out.
     """
-    if decision.state is State.PERMANENT:
+    if decision.state is StudyState.PERMANENT:
         return Analysis(Outcome.KEEP, Why.DECISION, decision)
-    if decision.state is not State.DETERMINED:
+    if decision.state is not StudyState.DETERMINED:
         return Analysis(Outcome(decision.state.value), Why.DECISION, decision)
     if not decision.is_expired:
         return Analysis(Outcome.KEEP, Why.NOT_OVER, decision)

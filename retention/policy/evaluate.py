@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from retention.model.states import StudyState
 from retention.policy.case import Case, Truth
 from retention.policy.decision import Decision, MaximumAlert, Reason
 from retention.policy.enacted import PolicySet
@@ -17,7 +18,7 @@ from retention.policy.missing import missing_of
 from retention.policy.period import FOREVER, UNKNOWN_PAST, plus_days
 from retention.policy.rules import CompiledRule, RuleResult
 from retention.policy.subject import Fact, Hold, Study
-from retention.policy.words import FinalAction, State
+from retention.policy.words import FinalAction
 from retention.policy.worlds import Outcomes, latest_of, possible_outcomes
 
 
@@ -53,7 +54,7 @@ def _lasting_longer(decision: Decision, without: Decision) -> Decision:
     return chosen._replace(next_change_on=min(days, default=None))
 
 
-_DECIDED = (State.DETERMINED, State.PERMANENT)
+_DECIDED = (StudyState.DETERMINED, StudyState.PERMANENT)
 
 
 def _decide(case: Case, policies: PolicySet, holds: tuple[Hold, ...], at: date) -> Decision:
@@ -90,12 +91,12 @@ def _decide(case: Case, policies: PolicySet, holds: tuple[Hold, ...], at: date) 
         at=at,
         state=state,
         reason=reason,
-        keep_until=outcome.latest_on if state is State.DETERMINED else None,
+        keep_until=outcome.latest_on if state is StudyState.DETERMINED else None,
         latest_on=None if outcome.latest_on == FOREVER else outcome.latest_on,
         winner_result=_result_of(outcome.latest_rule, matching) if is_over else None,
         rules=tuple(results),
         final_action=_final_action(matching),
-        missing=_missing(matching, outcome, is_seen) if state is State.UNDETERMINED else (),
+        missing=_missing(matching, outcome, is_seen) if state is StudyState.UNDETERMINED else (),
         holds=holds,
         suspended_by=suspended_by,
         alerts=alerts,
@@ -110,25 +111,25 @@ def _state(
     at: date,
     *,
     is_seen_after_death: Truth,
-) -> tuple[State, Reason]:
+) -> tuple[StudyState, Reason]:
     """Return the first state that applies (policy.md, States)."""
     if holds:
-        return State.HELD, Reason.HOLD
+        return StudyState.HELD, Reason.HOLD
     if is_seen_after_death:
-        return State.CONFLICT, Reason.VISIT_AFTER_DEATH
+        return StudyState.CONFLICT, Reason.VISIT_AFTER_DEATH
     if suspended_by:
-        return State.SUSPENDED, Reason.SUSPENDED
+        return StudyState.SUSPENDED, Reason.SUSPENDED
     return _state_by_rules(outcome, at)
 
 
-def _state_by_rules(outcome: Outcomes, at: date) -> tuple[State, Reason]:
+def _state_by_rules(outcome: Outcomes, at: date) -> tuple[StudyState, Reason]:
     if outcome.earliest_on == FOREVER:
-        return State.PERMANENT, Reason.NO_RULE if outcome.latest_rule is None else Reason.KEEP_FOREVER
+        return StudyState.PERMANENT, Reason.NO_RULE if outcome.latest_rule is None else Reason.KEEP_FOREVER
     if outcome.earliest_on == outcome.latest_on:
-        return State.DETERMINED, Reason.RULES
+        return StudyState.DETERMINED, Reason.RULES
     if outcome.latest_on < at:
-        return State.DETERMINED, Reason.LATEST_POSSIBLE
-    return State.UNDETERMINED, Reason.MISSING
+        return StudyState.DETERMINED, Reason.LATEST_POSSIBLE
+    return StudyState.UNDETERMINED, Reason.MISSING
 
 
 def _seen_after_death(case: Case) -> Truth:

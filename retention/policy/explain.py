@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from retention.markup.text import Text, join
+from retention.model.states import StudyState
 from retention.policy import sentences as say
 from retention.policy.case import Moment
 from retention.policy.decision import Decision
@@ -15,7 +16,6 @@ from retention.policy.match_words import match_words, name_of
 from retention.policy.period import FOREVER, Period, plus_days
 from retention.policy.plan import Stay
 from retention.policy.rules import Basis, DeathEffect, Ends, RuleResult
-from retention.policy.words import State
 
 _NOTHING = Text("", "")
 
@@ -23,12 +23,12 @@ _NOTHING = Text("", "")
 def explain(decision: Decision, stay: Stay | None = None) -> list[Text]:
     """Return the sentences of a decision, the outcome first. `stay`: where the study lies, and moves next."""
     found = [_headline(decision)]
-    if decision.state is State.UNDETERMINED:
+    if decision.state is StudyState.UNDETERMINED:
         found.append(_bound(decision))
     found += [_hold(hold.hold_id, hold.owner, hold.reason, hold.reassess_on) for hold in decision.holds]
     found += [rule_sentence(result) for result in decision.rules]
     found += [say.MAXIMUM.format(rule=alert.rule, day=alert.reached_on) for alert in decision.alerts]
-    if decision.state is State.DETERMINED and decision.keep_until is not None:
+    if decision.state is StudyState.DETERMINED and decision.keep_until is not None:
         found.append(say.FINAL[decision.final_action].format(day=plus_days(decision.keep_until, 1)))
     if decision.next_change_on is not None:
         found.append(say.NEXT_CHANGE.format(day=decision.next_change_on))

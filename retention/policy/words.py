@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from retention.markup.faults import did_you_mean
 from retention.markup.text import short
 from retention.model.identifiers import is_name, is_uid
+from retention.model.states import StudyState
 from retention.policy.messages import MESSAGES
 from retention.policy.period import LONGEST_YEARS, Period, is_too_long, parse_period
 
@@ -48,17 +49,6 @@ _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?%\Z", re.ASCII)
 DAY_PATTERN = r"^\d{4}-\d{2}-\d{2}$"
 _NUMBER_OF_YEARS = 50  # a bare number up to this was probably meant as years
 _PERIOD_PATTERN = r"^P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?$"
-
-
-class State(StrEnum):
-    """What the rules and holds say of a study; the first that applies (policy.md, States)."""
-
-    HELD = "HELD"
-    CONFLICT = "CONFLICT"
-    SUSPENDED = "SUSPENDED"
-    PERMANENT = "PERMANENT"
-    UNDETERMINED = "UNDETERMINED"
-    DETERMINED = "DETERMINED"
 
 
 class FinalAction(StrEnum):
@@ -239,6 +229,6 @@ Share = Annotated[
     PlainSerializer(lambda share: f"{share * 100:g}%", return_type=str),
     _schema(pattern=r"^\d{1,3}(\.\d{1,6})? ?%$", examples=["2%"]),
 ]
-StateWord = Annotated[State, _enum(State)]
+StateWord = Annotated[StudyState, _enum(StudyState)]
 FinalActionWord = Annotated[FinalAction, _enum(FinalAction)]
 AssuranceWord = Annotated[Assurance, _enum(Assurance)]

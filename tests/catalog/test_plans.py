@@ -13,7 +13,8 @@ from sqlalchemy import event
 
 from retention.catalog import paging
 from retention.catalog.catalog import Catalog
-from retention.catalog.records import PackageKind, QuarantinedRecord, ShardState, StudyFilter, StudyState
+from retention.catalog.records import PackageKind, QuarantinedRecord, ShardState, StudyFilter
+from retention.model.states import StudyState
 from tests.catalog.making import (
     AT,
     COLD,

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from retention.catalog import paging
 from retention.catalog.catalog import Catalog
-from retention.catalog.records import ShardRecord, ShardState, StudyFilter, StudyState
+from retention.catalog.records import ShardRecord, ShardState, StudyFilter
 from retention.model.errors import NotFoundError, UsageError
 from retention.model.facts import PatientFacts
 from retention.model.findings import Health
+from retention.model.states import StudyState
 from tests.catalog.making import (
     AT,
     COCHIN,

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
+from retention.model.states import StudyState
 from retention.policy.decision import Decision
 from retention.policy.documents import RetentionPolicy
 from retention.policy.rules import RuleResult
 from retention.policy.subject import Fact, Study
-from retention.policy.words import State
 from tests.policy.making import (
     AT,
     DAYS,
@@ -76,7 +76,7 @@ def test_the_order_of_rules_policies_facts_and_studies_is_irrelevant(
 def test_a_hold_never_shortens(law, about, others, known, at):
     before = decide(law, about, *known, others=others, at=at)
     held = decide(law, about, *known, others=others, at=at, holds=[HOLD])
-    assert held.state is State.HELD
+    assert held.state is StudyState.HELD
     assert held.lasts_until >= before.lasts_until
     assert (held.keep_until, held.is_expired) == (None, False)
 

@@ -52,7 +52,8 @@ def list_studies(
     ] = None,
 ) -> Result[StudyList]:
     """List the studies that are held."""
-    from retention.catalog.records import StudyFilter, StudyState
+    from retention.catalog.records import StudyFilter
+    from retention.model.states import StudyState
 
     if state is not None and state.upper() not in list(StudyState):
         raise current.usage_error("study.state_unknown", state=state, states=", ".join(StudyState))

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from typing_extensions import TypedDict
 
-from retention.catalog.records import ShardState, StudyState
+from retention.catalog.records import ShardState
 from retention.cli.documents.values import Count, Day, Instant
 from retention.model.findings import Health
+from retention.model.states import StudyState
 
 
 class StudyRow(TypedDict):
