@@ -80,11 +80,14 @@ def test_an_interrupted_ingest_says_so_and_can_be_run_again(program, built, tmp_
     for number in range(400):
         uid = b"20040119072730.%05d" % number
         (many / f"{number}.dcm").write_bytes(content.replace(b"20040119072730.12322", uid))
-    command = [*PROGRAM, "--archive", program.archive, "--json", "ingest", many, "--institution", "necker"]
+    listening = ["env", "--default-signal=INT"]  # what is started in the background ignores it otherwise
+    called = ["--archive", program.archive, "--json", "ingest", many, "--institution", "necker"]
+    command = [*listening, *PROGRAM, *called]
+    before = len(list((program.archive / "hot-a").rglob("*.shard")))
     running = subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     )
-    while running.poll() is None and not list((program.archive / "hot-a").rglob("*.shard")):
+    while running.poll() is None and len(list((program.archive / "hot-a").rglob("*.shard"))) == before:
         time.sleep(0.01)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
