@@ -270,7 +270,8 @@ def replace_archive_volume(stores: Stores, name: str, url: str | None) -> Volume
     record = volume_care.replace_volume(stores, name, url)
     if url is not None:
         path = stores.root / SETTINGS_FILE
-        save_text(path, replace_volume(path.read_text("utf-8"), name, url))
+        with stores.commit_lock.hold():  # two who edit it at once would lose one edit
+            save_text(path, replace_volume(path.read_text("utf-8"), name, url))
     return record
 
 
@@ -286,6 +287,8 @@ def institution_of(stores: Stores, name: str) -> InstitutionRecord:
     record = institutions.first_or_known(stores, name)
     if name not in stores.settings.institutions:
         path = stores.root / SETTINGS_FILE
-        save_text(path, add_institution(path.read_text("utf-8"), record.spec))
+        with stores.commit_lock.hold():
+            if name not in load_settings(path).institutions:  # another process may have written it meanwhile
+                save_text(path, add_institution(path.read_text("utf-8"), record.spec))
         stores.settings.institutions[name] = record.spec
     return record

@@ -142,8 +142,9 @@ def _looking(root: Path, found: _Found) -> Iterator[None]:
     held: list[int] = []
     try:
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            with suppress(FileNotFoundError):  # that run ended a moment ago
-                held += _look(path, found)
+            if _NAME.match(path.name.removesuffix(_UNLOCKED)):
+                with suppress(FileNotFoundError):  # that run ended a moment ago
+                    held += _look(path, found)
         yield
     finally:
         for descriptor in held:

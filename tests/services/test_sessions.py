@@ -147,11 +147,15 @@ def test_a_document_that_was_cut_off_while_it_was_replaced_is_discarded(held: Wo
         assert list(held.volume("hot-a").glob("incoming/*")) == []
 
 
-def test_files_of_somebody_else_in_incoming_are_not_ours_to_remove(held: World):
-    foreign = held.volume("hot-a") / "incoming" / "notes.txt"
-    foreign.write_text("mine")
+def test_files_of_somebody_else_are_not_ours_to_remove(held: World):
+    (held.root / FOLDER).mkdir(exist_ok=True)
+    foreign = [held.volume("hot-a") / "incoming" / "notes.txt", held.root / FOLDER / "notes.txt"]
+    for path in foreign:
+        path.write_text(f"hot-a {KEY}\n")
+    with held.opened() as stores:
+        stray = put(stores, "hot-a", KEY)
     with held.opened():
-        assert foreign.exists()
+        assert [path for path in (*foreign, stray) if not path.exists()] == []
 
 
 def test_a_session_with_objects_on_a_volume_that_is_away_is_kept_until_it_is_back(held: World):

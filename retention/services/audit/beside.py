@@ -118,7 +118,6 @@ def _identity(stores: Stores, volume: Volume, record: VolumeRecord, *, repair: b
         commit.bring_up_to_date(stores)
         try:
             device = volume.adopt(identity)
-            documents.write_to(volume)
         except StorageError as error:
             finding.detail += f"; not repaired: {error.message}"
             return finding

@@ -40,7 +40,11 @@ def test_an_emptied_volume_gets_its_identity_and_documents_back(held: World):
     for path in held.volume("cold-1").iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert seen(volumes(held, repair=False)) == [("missing", "cold-1", "identity", False)]
-    assert seen(volumes(held)) == [("missing", "cold-1", "identity", True)]
+    assert seen(volumes(held)) == [
+        ("missing", "cold-1", "identity", True),
+        ("corrupt", "cold-1", "FORMAT.md", True),
+        ("corrupt", "cold-1", "recover.py", True),
+    ]
     assert volumes(held) == []
     with held.opened() as stores:
         assert documents.missing_on(stores.volumes["cold-1"]) == []

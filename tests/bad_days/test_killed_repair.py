@@ -1,0 +1,105 @@
+"""kill -9 at any moment of a repair: every study is readable at every moment, and running again completes."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.bad_days.after import require_sound, require_whole_or_absent
+from tests.bad_days.test_killed_ingest import KILLED
+from tests.bad_days.victim import NEVER, Death, noted, run, start
+from tests.services.instances import instance
+from tests.services.world import World, flip
+
+STUDIES = tuple(f"1.2.9.{number}" for number in range(3))
+SERIES = {
+    "first package": (1, 6, 14, 22, 30, 38, 46),
+    "second package": (60, 75, 90, 105),
+    "last package and the end": (110, 130, 150, 165),
+}
+
+
+@pytest.fixture
+def damaged(empty: World) -> World:
+    """Three packages on cold: one volume lost its shards, a second has a flipped byte in each."""
+    for study in STUDIES:
+        empty.send(f"{study}/1.dcm", instance(1, study=study, rows=32))
+    empty.ingest(tier="cold")
+    for path in empty.shards("cold-1"):
+        path.unlink()
+    for path in empty.shards("cold-4"):
+        flip(path, 400)
+    return empty
+
+
+def audit(world: World) -> list[str]:
+    return ["--archive", str(world.root), "--quiet", "audit", "run", "--all"]
+
+
+def require_readable(world: World) -> None:
+    assert require_whole_or_absent(world) == set(STUDIES)
+
+
+@pytest.mark.parametrize("deaths", SERIES.values(), ids=SERIES.keys())
+def test_killed_again_and_again_everything_stays_readable_and_is_repaired_in_the_end(
+    damaged: World, deaths: tuple[int, ...]
+):
+    for nth in deaths:
+        assert run(audit(damaged), Death(nth)) in (KILLED, 4, 0)
+        require_readable(damaged)
+    require_sound(damaged)
+
+
+def test_the_moments_chosen_reach_over_the_whole_run(damaged: World, tmp_path: Path):
+    assert run(audit(damaged), NEVER, tmp_path / "log") == 4
+    (effects,) = noted(tmp_path / "log", "effects")
+    last = max(nth for deaths in SERIES.values() for nth in deaths)
+    assert last - 40 <= int(effects) <= last + 40
+
+
+STEPS = [
+    ("retention.services.sessions:Session.intend", 1),
+    ("retention.services.uploads:ShardUpload.__init__", 2),
+    ("retention.services.audit.repair:rebuild", 1),
+    ("retention.storage.directory_objects:DirectoryUpload.publish", 1),
+    ("retention.services.uploads:ShardUpload.read_back", 2),
+    ("retention.services.volumes:VolumeReplica.append", 3),
+    ("retention.journal.journal:Journal.append", 1),
+    ("retention.services.commit:append_locked", 1),
+    ("retention.storage.directory:DirectoryVolume.delete_many", 1),
+    ("retention.services.audit.repair:Repair.repair", 2),
+    ("retention.services.audit.audit:Audit.commit", 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("step", "nth"), STEPS, ids=[f"{step.rpartition(':')[2]}-{nth}" for step, nth in STEPS]
+)
+def test_killed_at_a_named_step(damaged: World, step: str, nth: int):
+    assert run(audit(damaged), Death(nth, step)) == KILLED
+    require_readable(damaged)
+    require_sound(damaged)
+
+
+def test_between_commit_and_drop_both_generations_lie_there_and_the_next_start_drops_the_old(damaged: World):
+    step = "retention.storage.directory:DirectoryVolume.delete_many"
+    assert run(audit(damaged), Death(1, step, after=False)) == KILLED
+    generations = {path.name.split(".")[2] for path in damaged.shards("cold-4")}
+    assert generations == {"g0", "g1"}
+    with damaged.opened():
+        assert damaged.leftovers() == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_from_outside_at_any_time(damaged: World, seed: int):
+    chance = random.Random(seed)
+    for _ in range(3):
+        process = start(audit(damaged))
+        time.sleep(chance.uniform(0.02, 0.3))
+        process.kill()
+        process.join()
+        require_readable(damaged)
+    require_sound(damaged)
