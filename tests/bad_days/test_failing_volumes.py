@@ -97,13 +97,13 @@ def steps(struck: Callable[[int], bool], stride: int) -> int:
 @pytest.mark.parametrize(
     ("operation", "error", "forever", "stride"),
     [
-        (ANY, errno.EIO, False, 37),
-        (ANY, errno.ENOSPC, True, 53),
+        (ANY, errno.EIO, False, 61),
+        (ANY, errno.ENOSPC, True, 97),
         ("append", errno.ENOSPC, False, 5),
         ("append", errno.EIO, True, 9),
         ("flush", errno.EIO, False, 3),
         ("publish", errno.EIO, True, 4),
-        ("seal", errno.EIO, False, 4),
+        ("seal", errno.EIO, False, 5),
         ("write", errno.ENOSPC, True, 15),
         ("begin", errno.EROFS, True, 4),
         ("sync", errno.EIO, True, 9),
@@ -178,7 +178,7 @@ def test_ingest_when_the_power_is_cut_at_the_nth_call(
         assert held(world, folder) == set(STUDIES)
         return faults.struck > 0
 
-    assert steps(struck, 29) >= 5
+    assert steps(struck, 53) >= 3
 
 
 def test_what_was_acknowledged_survives_a_power_cut(
@@ -209,8 +209,8 @@ def test_a_device_that_only_says_it_synced_costs_what_the_parity_bears(
 @pytest.mark.parametrize(
     ("operation", "error", "forever", "stride"),
     [
-        (ANY, errno.EIO, False, 61),
-        (ANY, errno.ENOSPC, True, 83),
+        (ANY, errno.EIO, False, 109),
+        (ANY, errno.ENOSPC, True, 151),
         ("append", errno.EIO, False, 9),
         ("delete", errno.EIO, True, 1),
     ],
@@ -256,4 +256,4 @@ def test_repair_when_the_power_is_cut_at_the_nth_call(stored: MemoryWorld, copie
         assert world.audit().findings == []
         return was_struck
 
-    assert steps(struck, 61) >= 3
+    assert steps(struck, 109) >= 2

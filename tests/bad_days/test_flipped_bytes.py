@@ -14,7 +14,7 @@ from tests.bad_days.after import require_sound
 from tests.services.instances import instance, unidentified
 from tests.services.world import World, contents, flip
 
-ROUNDS = 8
+ROUNDS = 5
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def world(empty: World) -> World:
 def offsets(path: Path, chance: random.Random, round_number: int) -> int:
     """Return where to flip: the ends, the bounds of a shard's records, and anywhere."""
     size = path.stat().st_size
-    chosen = [0, size - 1, 200, 254, size - 257, size - 300, size // 2]
+    chosen = [0, size - 1, 254, size - 300]
     at = chosen[round_number] if round_number < len(chosen) else chance.randrange(size)
     return min(max(0, at), size - 1)
 
@@ -57,7 +57,7 @@ def test_every_file_of_a_volume_may_have_one(world: World, volume: str):
     require_sound(world)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_two_volumes_of_cold_may_have_them_everywhere(world: World, seed: int):
     chance = random.Random(seed)
     for name in chance.sample([f"cold-{n}" for n in range(1, 7)], 2):
@@ -69,7 +69,7 @@ def test_two_volumes_of_cold_may_have_them_everywhere(world: World, seed: int):
     require_sound(world)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_whatever_is_damaged_nothing_wrong_is_ever_given_back(world: World, seed: int, tmp_path: Path):
     """Far beyond what can be borne: right bytes or an error, never other bytes."""
     chance = random.Random(seed)
