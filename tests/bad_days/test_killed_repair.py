@@ -17,7 +17,7 @@ from tests.services.world import World, flip
 
 STUDIES = tuple(f"1.2.9.{number}" for number in range(3))
 LAST_EFFECT = 165
-SERIES = [(1, 14, 30, 46, 75, 105, 130), (6, 22, 38, 60, 90, 120, 150)]
+SERIES: list[tuple[int, ...]] = [(1, 14, 30, 46, 75, 105, 130), (6, 22, 38, 60, 90, 120, 150)]
 if os.environ.get("EVERY_MOMENT"):
     SERIES = [tuple(range(first, LAST_EFFECT + 20, 20)) for first in range(1, 21)]
 
@@ -61,12 +61,9 @@ def test_the_moments_chosen_reach_over_the_whole_run(damaged: World, tmp_path: P
 
 STEPS = [
     ("retention.services.sessions:Session.intend", 1),
-    ("retention.services.uploads:ShardUpload.__init__", 2),
     ("retention.services.audit.repair:rebuild", 1),
     ("retention.storage.directory_objects:DirectoryUpload.publish", 1),
-    ("retention.services.uploads:ShardUpload.read_back", 2),
     ("retention.services.volumes:VolumeReplica.append", 3),
-    ("retention.journal.journal:Journal.append", 1),
     ("retention.services.commit:append_locked", 1),
     ("retention.storage.directory:DirectoryVolume.delete_many", 1),
     ("retention.services.audit.repair:Repair.repair", 2),

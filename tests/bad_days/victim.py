@@ -18,12 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from retention.cli.main import main
-from retention.services.audit import selection
-from retention.services.ingest import ingest
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload([__name__])
-_LOADED = selection, ingest
+_SERVER.set_forkserver_preload(
+    [
+        __name__,
+        "tests.services.world",
+        "retention.cli.progress",
+        "retention.services.volume_care",
+        "retention.settings.edit",
+        "retention.storage.directory",
+        "pyeclib.ec_iface",
+    ]
+)
 
 EFFECTS = ("write", "writev", "fsync", "fdatasync", "rename", "replace", "unlink", "mkdir", "ftruncate")
 """Calls to the system that change something; `renameat2` and what SQLite does come on top."""
