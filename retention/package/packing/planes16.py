@@ -19,6 +19,7 @@ from retention.package.frames import require_size
 
 _U8 = npt.NDArray[np.uint8]
 _U16 = npt.NDArray[np.uint16]
+_U32 = npt.NDArray[np.uint32]
 
 SAMPLE_BYTES = 2
 
@@ -30,6 +31,7 @@ class _Scratch(threading.local):
         self.samples = np.empty(0, np.uint16)
         self.signs = np.empty(0, np.uint16)
         self.planes = np.empty(0, np.uint8)
+        self.sums = np.empty(0, np.uint32)
 
     def arrays(self, count: int) -> tuple[_U16, _U16, _U8]:
         if self.samples.size < count:
@@ -37,6 +39,11 @@ class _Scratch(threading.local):
             self.signs = np.empty(count, np.uint16)
             self.planes = np.empty(2 * count, np.uint8)
         return self.samples[:count], self.signs[:count], self.planes[: 2 * count]
+
+    def wide(self, count: int) -> _U32:
+        if self.sums.size < count:
+            self.sums = np.empty(count, np.uint32)
+        return self.sums[:count]
 
 
 _scratch = _Scratch()
@@ -59,9 +66,14 @@ def split(samples: memoryview) -> _U8:
 
 
 def join(planes: bytes) -> _U16:
-    """Return the samples of `low ‖ high` planes. The array is reused by this thread's next call."""
+    """Return the samples of `low ‖ high` planes. The array is reused by this thread's next call.
+
+    The running sum is of 32-bit numbers, whose low halves are the sums wanted: three times as quick in numpy.
+    """
     samples = _differences(planes)
-    np.cumsum(samples, dtype=np.uint16, out=samples)
+    sums = _scratch.wide(samples.size)
+    np.cumsum(samples, dtype=np.uint32, out=sums)
+    np.copyto(samples, sums, casting="unsafe")
     return samples
 
 
@@ -76,9 +88,8 @@ def holds(planes: bytes, samples: memoryview) -> bool:
     if len(planes) != SAMPLE_BYTES * given.size:
         return False
     differences = _differences(planes)
-    np.subtract(differences[1:], given[1:], out=differences[1:])
     np.add(differences[1:], given[:-1], out=differences[1:])
-    return bool(differences[0] == given[0]) and not differences[1:].any()
+    return np.array_equal(differences, given)
 
 
 def _differences(planes: bytes) -> _U16:

@@ -7,7 +7,7 @@ most a few unused bytes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +15,7 @@ from importlib import metadata
 
 from retention import __version__
 from retention.keyring.keyring import PendingKey
-from retention.model.clock import format_instant
+from retention.model.clock import Clock, format_instant
 from retention.model.identifiers import InstitutionId, PackageId, new_id
 from retention.model.layout import TierSpec
 from retention.package.geometry import Geometry, default_cell_bytes
@@ -33,7 +33,7 @@ from retention.package.records import ShardHeader
 from retention.package.sealing import Sealer
 from retention.package.shard import Reference
 from retention.package.writer import PackageWriter, Tail
-from retention.services.ingest.pack import FileRefused, InstanceEnd, InstancePacker, SealedBlock
+from retention.services.ingest.pack import FileRefused, InstanceEnd, InstancePacker, Product, SealedBlock
 from retention.services.ingest.scan import ScannedFile
 from retention.services.stores import Stores
 from retention.services.uploads import PackageUploads
@@ -105,10 +105,10 @@ class PackageBuilder:
         self._session = session
         self._pool = pool
 
-    def build(
+    def begin(
         self, institution: InstitutionId, kind: str, files: Sequence[FileToKeep], known: Mapping[bytes, int]
-    ) -> BuiltPackage | NothingBuilt:
-        """Write a package of these files, if any can be taken.
+    ) -> PackageUnderWay:
+        """Begin a package of these files: the first of them are being packed already when this returns.
 
         Raises PlacementError when the tier cannot take it, StorageError.
         """
@@ -122,42 +122,69 @@ class PackageBuilder:
         uploads = PackageUploads.begin(self._stores.volumes, self._tier, self._states, package, self._session)
         try:
             writer = PackageWriter(header, key.key_id, sealer, uploads.uploads)
-            rows, refused = self._write(writer, sealer, files, uploads)
-            if not rows:
-                uploads.discard()
-                return NothingBuilt(refused)
-            contents = _contents(kind, rows)
-            tail = writer.finish(kind, format_instant(self._stores.clock.now()), contents)
-            uploads.require_enough()
+            numbered = enumerate(keep.file for keep in files)
+            products = InstancePacker(sealer, self._pool).pack(numbered, _shared_series(files))
         except BaseException:
             uploads.discard()
             raise
-        return BuiltPackage(
-            package,
-            institution,
-            self._tier,
-            kind,
-            key,
-            uploads,
-            header,
-            tail,
-            contents,
-            files,
-            refused,
-            known,
+        return PackageUnderWay(
+            self._stores.clock, self._tier, kind, key, header, uploads, writer, products, files, known
         )
 
-    def _write(
-        self, writer: PackageWriter, sealer: Sealer, files: Sequence[FileToKeep], uploads: PackageUploads
-    ) -> tuple[list[_Row], list[FileRefused]]:
-        packer = InstancePacker(sealer, self._pool)
-        numbered = ((ordinal, keep.file) for ordinal, keep in enumerate(files))
+
+@dataclass(frozen=True, slots=True)
+class PackageUnderWay:
+    """A package whose files are being packed, and not yet written."""
+
+    clock: Clock
+    tier: TierSpec
+    kind: str
+    key: PendingKey
+    header: ShardHeader
+    uploads: PackageUploads
+    writer: PackageWriter
+    products: Iterator[Product]
+    files: Sequence[FileToKeep]
+    known: Mapping[bytes, int]
+
+    def finish(self) -> BuiltPackage | NothingBuilt:
+        """Write the package, if any of its files can be taken.
+
+        Raises PlacementError when the tier cannot take it, StorageError.
+        """
+        try:
+            rows, refused = self._write()
+            if not rows:
+                self.uploads.discard()
+                return NothingBuilt(refused)
+            contents = _contents(self.kind, rows)
+            tail = self.writer.finish(self.kind, format_instant(self.clock.now()), contents)
+            self.uploads.require_enough()
+        except BaseException:
+            self.uploads.discard()
+            raise
+        return BuiltPackage(
+            self.header.package,
+            self.header.institution,
+            self.tier,
+            self.kind,
+            self.key,
+            self.uploads,
+            self.header,
+            tail,
+            contents,
+            self.files,
+            refused,
+            self.known,
+        )
+
+    def _write(self) -> tuple[list[_Row], list[FileRefused]]:
         rows: list[_Row] = []
         refused: list[FileRefused] = []
         blocks: list[BlockRow] = []
-        for product in packer.pack(numbered, _shared_series(files)):
+        for product in self.products:
             if isinstance(product, SealedBlock):
-                start = writer.append(product.data)
+                start = self.writer.append(product.data)
                 blocks.append(
                     BlockRow(
                         start, len(product.data), product.plain_bytes, product.packing, product.dictionary
@@ -165,8 +192,8 @@ class PackageBuilder:
                 )
                 continue
             if isinstance(product, InstanceEnd):
-                rows.append(_Row(product, files[product.ordinal].role, tuple(blocks)))
-                uploads.require_enough()
+                rows.append(_Row(product, self.files[product.ordinal].role, tuple(blocks)))
+                self.uploads.require_enough()
             else:
                 refused.append(product)
             blocks = []

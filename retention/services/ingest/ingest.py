@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from retention.model.errors import RetentionError
 from retention.model.identifiers import InstitutionId
 from retention.package.manifest import KIND_QUARANTINE, KIND_STUDY, ROLE_CONFLICT
 from retention.services.events import Names
-from retention.services.ingest.build import BuiltPackage, NothingBuilt, PackageBuilder
+from retention.services.ingest.build import BuiltPackage, NothingBuilt, PackageBuilder, PackageUnderWay
 from retention.services.ingest.finish import FinishedPackage, finish
 from retention.services.ingest.pack import FileRefused
 from retention.services.ingest.recognise import Recognised, Recogniser
@@ -79,7 +80,8 @@ class Ingest:
         self._institution = institution
         self._tier = stores.volumes.tier(tier)
         self._progress = progress
-        self._jobs = jobs or os.cpu_count() or 1
+        # One more than cores: while one waits for Python's lock another has work.
+        self._jobs = jobs or (os.cpu_count() or 1) + 1
         self._names = Names(stores.keyring.index_key.secret)
         self._report = IngestReport()
         self._studies: set[str] = set()
@@ -136,16 +138,17 @@ class Ingest:
         """Build one group while the one before is finished; return what was overtaken and is to be done again."""
         under_way: Future[list[FinishedPackage]] | None = None
         overtaken: list[_Files] = []
-        groups = _grouped(self._built(builder, scanned))
-        while True:
-            group, failure = _next(groups)
-            if under_way is not None:
-                overtaken += self._finished(under_way, group)
-            if failure is not None:
-                raise failure
-            if not group:
-                return overtaken
-            under_way = finisher.submit(finish, self._stores, self._names, session, group)
+        with closing(self._built(builder, scanned)) as built:
+            groups = _grouped(built)
+            while True:
+                group, failure = _next(groups)
+                if under_way is not None:
+                    overtaken += self._finished(under_way, group)
+                if failure is not None:
+                    raise failure
+                if not group:
+                    return overtaken
+                under_way = finisher.submit(finish, self._stores, self._names, session, group)
 
     def _finished(
         self, under_way: Future[list[FinishedPackage]], following: Sequence[BuiltPackage]
@@ -163,20 +166,39 @@ class Ingest:
             else:
                 self._account(package)
 
-    def _built(self, builder: PackageBuilder, scanned: Iterable[_Files]) -> Iterator[BuiltPackage]:
+    def _built(
+        self, builder: PackageBuilder, scanned: Iterable[_Files]
+    ) -> Generator[BuiltPackage, None, None]:
+        """Yield the packages, each written while the files of the next are being packed."""
+        begun = self._begun(builder, scanned)
+        ahead, failure = _next_begun(begun)
+        try:
+            while ahead is not None:
+                ready = ahead
+                ahead, failure = _next_begun(begun)
+                yield from self._written(ready)
+        finally:
+            if ahead is not None:
+                ahead.uploads.discard()
+        if failure is not None:
+            raise failure
+
+    def _begun(self, builder: PackageBuilder, scanned: Iterable[_Files]) -> Iterator[PackageUnderWay]:
         recogniser = Recogniser(self._stores, self._institution, self._names)
         for kind, files in scanned:
             is_study = kind == KIND_STUDY
             found = recogniser.recognise(files) if is_study else recogniser.recognise_unidentified(files)
             self._account_recognised(found)
-            built: BuiltPackage | NothingBuilt = NothingBuilt(())
             if found.keep:
-                built = builder.build(self._institution, kind, found.keep, found.known)
+                yield builder.begin(self._institution, kind, found.keep, found.known)
             self._progress.advance(sum(file.stamp.size_bytes for file in files))
-            if isinstance(built, NothingBuilt):
-                self._account_refused(built.refused)
-            else:
-                yield built
+
+    def _written(self, begun: PackageUnderWay) -> Iterator[BuiltPackage]:
+        built = begun.finish()
+        if isinstance(built, NothingBuilt):
+            self._account_refused(built.refused)
+        else:
+            yield built
 
     def _account_recognised(self, found: Recognised) -> None:
         self._report.duplicates += len(found.duplicates)
@@ -227,6 +249,14 @@ def _next(groups: Iterator[list[BuiltPackage]]) -> tuple[list[BuiltPackage], Bas
         return next(groups, []), None
     except BaseException as error:  # noqa: BLE001  # an interrupt too: raised again by the caller
         return [], error
+
+
+def _next_begun(begun: Iterator[PackageUnderWay]) -> tuple[PackageUnderWay | None, Exception | None]:
+    """Return the next package, or why there is none: the one before is written before that is raised."""
+    try:
+        return next(begun, None), None
+    except Exception as error:  # noqa: BLE001  # raised again by the caller
+        return None, error
 
 
 def _grouped(built: Iterator[BuiltPackage]) -> Iterator[list[BuiltPackage]]:

@@ -24,7 +24,10 @@ from retention.services.ingest.scan import PREFIX_BYTES, FileStamp, ScannedFile
 WHOLE_BYTES = 8 * 1024 * 1024
 """Instances up to this size are one piece of work; larger ones are worked on block by block."""
 
-IN_FLIGHT_BYTES = 48 * 1024 * 1024
+IN_FLIGHT_BYTES = 24 * 1024 * 1024
+
+SMALL_BYTES = 512 * 1024
+"""Packages up to this size are packed by who asks for them: to hand the work over costs as much as the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,37 @@ class _Digests:
         return FileDigests(self._size_bytes, received, self._received.sha256(), self._dataset_offset, dataset)
 
 
+_Work = tuple[Callable[[], list[Product]], int]
+"""One piece of work, and the bytes it is about."""
+
+
+class _UnderWay:
+    """Work handed to a pool, a bounded amount ahead of what is taken from it."""
+
+    def __init__(self, pool: ThreadPoolExecutor, work: Iterator[_Work]) -> None:
+        self._pool = pool
+        self._work = work
+        self._queue: deque[tuple[Future[list[Product]], int]] = deque()
+        self._in_flight_bytes = 0
+
+    def top_up(self) -> None:
+        """Hand out work until enough is in flight."""
+        while self._in_flight_bytes < IN_FLIGHT_BYTES:
+            item = next(self._work, None)
+            if item is None:
+                return
+            do, size_bytes = item
+            self._queue.append((self._pool.submit(do), size_bytes))
+            self._in_flight_bytes += size_bytes
+
+    def products(self) -> Iterator[Product]:
+        while self._queue:
+            future, size_bytes = self._queue.popleft()
+            yield from future.result()
+            self._in_flight_bytes -= size_bytes
+            self.top_up()
+
+
 class InstancePacker:
     """Packs and seals the files of one package."""
 
@@ -152,27 +186,21 @@ class InstancePacker:
         self._dictionaries: dict[str, Dictionary | None] = {}
 
     def pack(self, files: Iterable[tuple[int, ScannedFile]], shared_series: set[str]) -> Iterator[Product]:
-        """Yield sealed blocks, an InstanceEnd or FileRefused after each file's, in order.
+        """Return sealed blocks, an InstanceEnd or FileRefused after each file's, in order.
 
-        `files` are (ordinal, file); the first of each series in `shared_series` gives its head as dictionary to the
-        others. Raises OSError for nothing: an unreadable file is a FileRefused.
+        Work begins at once, as much as may be in flight. `files` are (ordinal, file); the first of each series in
+        `shared_series` gives its head as dictionary to the others. Raises OSError for nothing: an unreadable file is a
+        FileRefused.
         """
-        queue: deque[tuple[Future[list[Product]], int]] = deque()
-        in_flight_bytes = 0
-        for ordinal, file in files:
-            for work, size_bytes in self._work(ordinal, file, shared_series):
-                while queue and in_flight_bytes + size_bytes > IN_FLIGHT_BYTES:
-                    future, done_bytes = queue.popleft()
-                    in_flight_bytes -= done_bytes
-                    yield from future.result()
-                queue.append((self._pool.submit(work), size_bytes))
-                in_flight_bytes += size_bytes
-        for future, _ in queue:
-            yield from future.result()
+        numbered = list(files)
+        work = (item for ordinal, file in numbered for item in self._work(ordinal, file, shared_series))
+        if sum(file.stamp.size_bytes for _, file in numbered) <= SMALL_BYTES:
+            return (product for do, _ in work for product in do())
+        under_way = _UnderWay(self._pool, work)
+        under_way.top_up()
+        return under_way.products()
 
-    def _work(
-        self, ordinal: int, file: ScannedFile, shared_series: set[str]
-    ) -> Iterator[tuple[Callable[[], list[Product]], int]]:
+    def _work(self, ordinal: int, file: ScannedFile, shared_series: set[str]) -> Iterator[_Work]:
         if file.stamp.size_bytes > WHOLE_BYTES:
             yield from self._work_by_block(ordinal, file)
             return
@@ -211,9 +239,7 @@ class InstancePacker:
         products.append(InstanceEnd(file, ordinal, digests.result()))
         return products
 
-    def _work_by_block(
-        self, ordinal: int, file: ScannedFile
-    ) -> Iterator[tuple[Callable[[], list[Product]], int]]:
+    def _work_by_block(self, ordinal: int, file: ScannedFile) -> Iterator[_Work]:
         try:
             opened = OpenFile(file)
         except (OSError, InputChangedError) as error:

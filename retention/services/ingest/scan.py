@@ -5,6 +5,7 @@ Every file below the given paths is accounted for: identified, to be quarantined
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -110,6 +111,8 @@ class Scanner:
                 return SkippedFile(path, "symbolic-link")
             descriptor = os.open(path, flags)
         except OSError as error:
+            if error.errno == errno.ENXIO:  # a socket
+                return SkippedFile(path, "not-a-file")
             return UnreadableFile(path, f"unreadable: {error.strerror}")
         try:
             found = os.fstat(descriptor)

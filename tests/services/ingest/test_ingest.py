@@ -286,7 +286,7 @@ def test_a_list_that_cannot_be_written_ends_the_run_before_anything_is_published
 def test_what_was_built_before_an_error_is_still_committed(empty: World, monkeypatch: pytest.MonkeyPatch):
     for number in range(3):
         empty.send(f"{number}.dcm", instance(1, study=f"1.2.9.{number}"))
-    honest, built = PackageBuilder.build, Counter[str]()
+    honest, built = PackageBuilder.begin, Counter[str]()
 
     def failing(self: PackageBuilder, *rest: Any) -> object:
         built["times"] += 1
@@ -295,7 +295,7 @@ def test_what_was_built_before_an_error_is_still_committed(empty: World, monkeyp
         return honest(self, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(PackageBuilder, "build", failing)
+        patch.setattr(PackageBuilder, "begin", failing)
         with pytest.raises(PlacementError, match="full"):
             empty.ingest()
     assert len(empty.packages()) == 2
