@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,9 +76,10 @@ class Step:
     outcome: str = ""
     seconds: float = 0.0
 
-    def prove(self, proven: bool, **values: object) -> None:
+    def prove(self, proven: bool, variant: str = "", **values: object) -> None:
+        """Note what was measured; `variant` chooses another sentence for it."""
         self.proven = proven
-        self.outcome = current.say(f"demo.{self.key}_outcome", **values)
+        self.outcome = current.say(f"demo.{self.key}_outcome{variant}", **values)
 
 
 @dataclass(slots=True)
@@ -91,7 +92,18 @@ class Story:
     workspace: Path
     show: Show
     steps: list[Step] = field(default_factory=list)
+    returned: list[Comparison] = field(default_factory=list)
+    """What came back at the end, for each of the two hospitals."""
     seconds: float = 0.0
+
+    @property
+    def equal(self) -> int:
+        """How many source files came back with every byte, for both hospitals."""
+        return min((each.equal for each in self.returned), default=0)
+
+    @property
+    def reencoded(self) -> int:
+        return max((len(each.reencoded) for each in self.returned), default=0)
 
     def tell(self) -> None:
         clock = SystemClock()
@@ -137,8 +149,8 @@ class Story:
                     tiers=", ".join(study.tiers),
                 )
             self._say("look_more", more=max(0, len(held) - SHOWN_STUDIES))
-            are_sound = all(study.health is Health.SOUND for study in held)
-            step.prove(bool(held) and are_sound, studies=len(held))
+            sound = sum(study.health is Health.SOUND for study in held)
+            step.prove(sound == len(held) > 0, sound=sound, studies=len(held))
 
     def _lose_disks(self) -> None:
         with self._step("disks", volumes=" ".join(DEAD)) as step:
@@ -146,7 +158,8 @@ class Story:
             self._say("disks_gone", files=lost)
             self.life.give_back(SECOND, self.workspace / "meanwhile")
             meanwhile = compare(self.sources.files, self.workspace / "meanwhile")
-            self._say("disks_meanwhile", equal=meanwhile.equal, institution=SECOND)
+            files = len(self.sources.files)
+            self._say("disks_meanwhile", institution=SECOND, equal=meanwhile.equal, files=files)
             self._mend(step)
             step.proven = step.proven and meanwhile.is_proof
 
@@ -164,7 +177,7 @@ class Story:
         left = len(self.life.audit().findings)
         self._say("audit_second", left=left)
         is_mended = findings == repaired > 0 and first.repaired == first.damaged > 0
-        step.prove(is_mended and not left and not first.lost, findings=findings, repaired=repaired)
+        step.prove(is_mended and not left and not first.lost, findings=findings, repaired=repaired, left=left)
 
     def _lose_catalog(self) -> None:
         with self._step("catalog") as step:
@@ -176,17 +189,16 @@ class Story:
             report = self.life.rebuild()
             after = self.life.held()
             self._say("catalog_back", entries=report.entries)
-            step.prove(error is not None and before == after, studies=len(after), before=len(before))
+            same = sum(study in after for study in before)
+            step.prove(error is not None and before == after, same=same, before=len(before))
 
     def _give_back(self) -> None:
         with self._step("export") as step:
-            proven, equal = True, 0
             for institution in (FIRST, SECOND):
                 out = self.workspace / "given-back" / institution
                 self.life.give_back(institution, out)
-                found = self._compared(out)
-                proven, equal = proven and found.is_proof, equal + found.equal
-            step.prove(proven, equal=equal, files=2 * len(self.sources.files))
+                self.returned.append(self._compared(out))
+            self._prove_return(step, self.returned)
 
     def _do_without(self) -> None:
         with self._step("alone", first=LEFT[0], volumes=" ".join(LEFT)) as step:
@@ -194,8 +206,19 @@ class Story:
             complaint = self.life.recover_alone(LEFT, out)
             if complaint is not None:
                 self._say("alone_complaint", complaint=complaint)
-            found = self._compared(out, notes=RECOVER_NOTES)
-            step.prove(complaint is None and found.is_proof, equal=found.equal, files=len(self.sources.files))
+            self._prove_return(step, [self._compared(out, notes=RECOVER_NOTES)])
+            step.proven = step.proven and complaint is None
+
+    def _prove_return(self, step: Step, found: Sequence[Comparison]) -> None:
+        """Say how much came back equal, and how much, if anything, only as the data set of another file."""
+        equal, reencoded = sum(each.equal for each in found), sum(len(each.reencoded) for each in found)
+        step.prove(
+            all(each.is_proof for each in found),
+            variant="_reencoded" if reencoded else "",
+            equal=equal,
+            reencoded=reencoded,
+            files=len(found) * len(self.sources.files),
+        )
 
     def _compared(self, out: Path, notes: str | None = None) -> Comparison:
         found = compare(self.sources.files, out, notes)
@@ -228,6 +251,8 @@ def _result(story: Story, *, is_kept: bool) -> Result[Demo]:
         "archive": str(story.life.root),
         "kept": is_kept,
         "files": len(story.sources.files),
+        "equal": story.equal,
+        "reencoded": story.reencoded,
         "bytes": story.sources.size_bytes,
         "proven": proven,
         "seconds": round(story.seconds, 3),
@@ -254,8 +279,15 @@ def _closing(story: Story, proven: bool, is_kept: bool) -> Iterator[str]:
         ),
     )
     yield ""
-    files, size = len(story.sources.files), size_text(story.sources.size_bytes)
-    key = "demo.proven" if proven else "demo.not_proven"
-    yield toned("ok" if proven else "failed", current.say(key, files=files, size=size, seconds=story.seconds))
+    key = "demo.not_proven" if not proven else "demo.proven_reencoded" if story.reencoded else "demo.proven"
+    verdict = current.say(
+        key,
+        files=len(story.sources.files),
+        equal=story.equal,
+        reencoded=story.reencoded,
+        size=size_text(story.sources.size_bytes),
+        seconds=story.seconds,
+    )
+    yield toned("ok" if proven else "failed", verdict)
     if is_kept:
         yield current.say("demo.kept", archive=story.life.root)

@@ -23,9 +23,13 @@ class Demo(TypedDict):
     """Its folder; removed at the end unless it was to be kept."""
     kept: bool
     files: Count
-    """Source files that are DICOM instances."""
+    """Source files that are DICOM instances, or claim to be."""
+    equal: Count
+    """Of these, came back with the same SHA-256."""
+    reencoded: Count
+    """Of these, were held already with other file meta: their data set came back in the file received first."""
     bytes: Count
     proven: bool
-    """Every step is proven, and every source file came back with the same SHA-256."""
+    """Every step is proven, and every source file is `equal` or `reencoded`."""
     seconds: float
     steps: list[DemoStep]

@@ -38,6 +38,7 @@ def test_the_whole_life_of_a_few_files(sources, tmp_path, monkeypatch):
     assert [step["step"] for step in told.data["steps"]] == STEPS
     assert all(step["proven"] for step in told.data["steps"])
     assert (told.data["files"], told.data["kept"], told.data["proven"]) == (4, False, True)
+    assert (told.data["equal"], told.data["reencoded"]) == (3, 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sources"]
     for number, title in enumerate(STEPS, 1):
         assert f"{number}. {title}" in told.err  # what happens is told while it happens
@@ -50,6 +51,7 @@ def test_what_is_not_proven_is_exit_4_and_told(sources, tmp_path, monkeypatch):
     told = retention("demo", "--dicom", sources, "--keep", tmp_path / "kept")
     assert told.code == 4
     assert "NOT PROVEN" in told.out
+    assert "\nProven" not in told.out
     *_, table_last, _, _, _ = told.out.splitlines()
     assert table_last.split()[:4] == ["Without", "this", "program", "failed"]
     assert str(lost) in told.out
@@ -70,3 +72,15 @@ def test_by_itself_it_starts_from_files_that_come_with_pydicom():
     assert folder is not None
     assert len(list(folder.rglob("*.dcm"))) > 100
     assert folder.parent.name == "pydicom"
+
+
+def test_a_reencoded_file_is_not_said_to_have_come_back_with_every_byte(sources):
+    """Its data set did, in the file that was received first: the verdict has to tell the two apart."""
+    told = retention("demo", "--dicom", sources)
+    assert told.code == 0
+    assert "Proven: 3 of 4 files" in told.out
+    assert "The other 1 are re-encodings" in told.out
+    assert "all 4 files" not in told.out
+    rows = {line.rpartition("  ok  ")[0].strip(): line for line in told.out.splitlines() if "  ok  " in line}
+    assert "6 of 8 equal by SHA-256, 2 as first received" in rows["Everything is given back"]
+    assert "3 of 4 equal, 1 as first received" in rows["Without this program"]
