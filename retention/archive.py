@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 from retention.model.clock import Clock, RehearsalClock, SystemClock
 from retention.model.errors import (
+    ArchiveError,
     ArchiveNotFoundError,
+    CatalogError,
     ClockRefusedError,
     KeyUnavailableError,
     StorageError,
@@ -149,6 +151,7 @@ def rebuild_archive_catalog(
         if as_of is not None:
             _set_clock(stores, as_of)
         with stores.commit_lock.hold():
+            _refuse_to_forget(root, settings, stores)
             report = rebuild.rebuild_catalog(
                 settings.catalog, root, archive_id, stores.journal, stores.keyring, progress
             )
@@ -156,6 +159,22 @@ def rebuild_archive_catalog(
             return report
     finally:
         stores.close()
+
+
+def _refuse_to_forget(root: Path, settings: ArchiveSettings, stores: Stores) -> None:
+    """Refuse to replace a catalog that knows more than the journal: it is the only witness of what the journal lost."""
+    from retention.catalog.catalog import Catalog
+
+    try:
+        with Catalog.open(settings.catalog, root=root) as old:
+            applied = old.position().size
+    except ArchiveError:
+        return  # missing or unreadable: that is what a rebuild is for
+    if applied > stores.journal.size:
+        raise CatalogError(
+            f"the catalog has applied {applied} journal entries, and the volumes have only {stores.journal.size}",
+            hint="bring back the volumes that carry the journal's end; to give it up, move catalog.db* away first",
+        )
 
 
 def _stores(
@@ -248,7 +267,7 @@ def _read_root_key(root: Path) -> bytes:
     except OSError as error:
         raise KeyUnavailableError(
             f"the root key {path} cannot be read: {error.strerror}",
-            hint="put it back, or name it with RETENTION_ROOT_KEY_FILE; with the recovery key: retention keys recover",
+            hint="put it back, or name it with RETENTION_ROOT_KEY_FILE; or use recover.py with the recovery key",
         ) from error
     return read_root_key(text)
 

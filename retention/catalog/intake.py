@@ -130,10 +130,10 @@ class _Batch:
         }
 
     def _study_row(self, record: PackageRecord, owner: int) -> int | None:
-        if (record.study is None) != (record.kind is PackageKind.QUARANTINE):
-            raise CatalogError(f"package {record.package_id} is a {record.kind} and its study says otherwise")
         if record.study is None:
-            return None
+            return None  # in quarantine; or its key is gone, and with it all that it says of itself
+        if record.kind is PackageKind.QUARANTINE:
+            raise CatalogError(f"package {record.package_id} is in quarantine and names a study")
         if record.supersedes is None:
             return self._holdings.add(owner, record.study, record)
         study_row = self._holdings.row_of((owner, record.study.study_uid))

@@ -36,6 +36,7 @@ _SUMS = {
         LEFT JOIN (SELECT package_row, COUNT(*) AS held FROM instance GROUP BY package_row) AS held
             ON held.package_row = package.id
         WHERE package.superseded_row IS NULL AND package.instances <> COALESCE(held.held, 0)
+            AND (package.study_row IS NOT NULL OR package.kind <> 'study')
         LIMIT :shown""",
     "shard-count": """
         SELECT package.package_id FROM package LEFT JOIN shard ON shard.package_row = package.id

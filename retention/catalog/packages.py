@@ -6,6 +6,7 @@ The invariant: a superseded package is in no list, only found by its id.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
@@ -56,6 +57,7 @@ def list_packages(
     """Yield all packages (of a tier, of a kind), the one whose oldest reading is longest ago first.
 
     A package read back while the list runs moves behind the end the list had when it began, and is not met again.
+    Where a clock was ahead once, that end lies in the future: then no more are listed than there can have been.
     """
     place = PACKAGE.c.verified_at, PACKAGE.c.id
     keys = select(*place).where(PACKAGE.c.superseded_row.is_(None))
@@ -63,6 +65,7 @@ def list_packages(
         keys = keys.where(PACKAGE.c.tier == tier)
     with database.read() as connection:
         last = connection.execute(keys.order_by(*(column.desc() for column in place)).limit(1)).first()
+        newest = connection.execute(select(PACKAGE.c.id).order_by(PACKAGE.c.id.desc()).limit(1)).scalar()
     if last is None:
         return iter(())
     wanted = _PACKAGES if kind is None else _PACKAGES.where(PACKAGE.c.kind == kind.value)
@@ -72,7 +75,9 @@ def list_packages(
         found = {row.id: row for row in connection.execute(wanted.where(PACKAGE.c.id.in_(rows)))}
         return _with_shards(connection, [found[row] for row in rows if row in found])
 
-    return walk(database, Lane(keys.where(PACKAGE.c.verified_at <= last.verified_at), place), read)
+    return islice(
+        walk(database, Lane(keys.where(PACKAGE.c.verified_at <= last.verified_at), place), read), newest
+    )
 
 
 def package_row(connection: Connection, package_id: PackageId) -> int:

@@ -161,7 +161,7 @@ class PackageRow(Base, table=True):
     __tablename__ = "package"
     __table_args__ = (
         CheckConstraint("kind IN ('study', 'quarantine')", name="kind"),
-        CheckConstraint("(kind = 'study') = (study_row IS NOT NULL)", name="study"),
+        CheckConstraint("kind = 'study' OR study_row IS NULL", name="study"),
         CheckConstraint("data >= 1 AND parity >= 0", name="protection"),
         CheckConstraint("length(index_root) > 0", name="index_root"),
         _partial("ix_package_study", "study_row", "id", where=LIVE),

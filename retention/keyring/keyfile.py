@@ -172,7 +172,8 @@ def _lost(
     """Say which damaged record of one replica is nowhere else; empty when none is.
 
     A damaged place is explained by the records that this replica lacks and whose identifier or secret part is still
-    seen there. Of what is left, each place must stand for one of the records that this replica lacks.
+    seen there. Of what is left, a place with an identifier is a record that nobody has whole, whatever else
+    is lacking; and each without one must stand for one of the records that this replica lacks.
     """
     lines = lines_of(content)
     whole = {record.key_id for record in map(counting.__getitem__, lines) if record is not None}
@@ -187,7 +188,8 @@ def _lost(
                 del lacking[key_id]
             if not seen:
                 unexplained.append(place)
-    if len(unexplained) <= len(lacking):
-        return ""
-    match = _ID.search(unexplained[0])
-    return f"the record of key {match[1].decode()} is damaged" if match else "a record is damaged"
+    for place in unexplained:
+        match = _ID.search(place)
+        if match is not None:
+            return f"the record of key {match[1].decode()} is damaged"
+    return "" if len(unexplained) <= len(lacking) else "a record is damaged"

@@ -121,7 +121,7 @@ def _root_key(stores: Stores) -> Iterator[Check]:
     try:
         mode = path.stat().st_mode & 0o777
     except OSError as error:
-        hint = "put it back, or name it with RETENTION_ROOT_KEY_FILE; with the recovery key: retention keys recover"
+        hint = "put it back, or name it with RETENTION_ROOT_KEY_FILE; or use recover.py with the recovery key"
         yield Check("root key", CheckStatus.FAILED, f"{path} cannot be read: {error.strerror}", hint)
         return
     if mode & 0o077:

@@ -27,7 +27,7 @@ from retention.journal.envelope import Entry, Envelope
 from retention.keyring.keyring import Keyring
 from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
-from retention.model.errors import CatalogError, KeyUnavailableError
+from retention.model.errors import CatalogError, KeyringBrokenError, KeyUnavailableError
 from retention.model.identifiers import InstitutionId, KeyId, PackageId, VolumeId
 from retention.model.layout import InstitutionSpec, Protection, VolumeSpec
 from retention.package.manifest import KIND_QUARANTINE, Contents, read_contents
@@ -85,12 +85,15 @@ class Projection:
         return package_record(envelope, contents, self._names)
 
     def _contents(self, envelope: Envelope, manifest: bytes) -> Contents | None:
-        """Open the manifest; a package whose key was destroyed stays known by its public facts alone."""
+        """Open the manifest; a package whose key was destroyed or is damaged stays known by its public facts alone.
+
+        One key that is gone must not take the whole catalog with it.
+        """
         institution = InstitutionId(envelope.institution or "")
         key_id, segment = KeyId(text_of(envelope.data, "key")), number_of(envelope.data, "key_segment")
         try:
             key = self._keys.get(key_id) or self._keyring.package_key(key_id, segment)
-        except KeyUnavailableError:
+        except (KeyUnavailableError, KeyringBrokenError):
             return None
         package = PackageId(envelope.objects["package"])
         return read_contents(manifest, Sealer.of(key, package, institution))

@@ -61,6 +61,7 @@ def export_study(
     when `out` is no folder, OSError when it cannot be written, and as `commit.append`: who was given what is recorded
     in the journal, after the files are there.
     """
+    _refuse_inside(stores, out)
     access = PackageAccess(stores)
     names_taken: set[str] = set()
     started_s = stores.clock.monotonic_s()
@@ -94,6 +95,7 @@ def export_quarantined(stores: Stores, item_id: str, out: Path) -> Path:
     Raises NotFoundError for an unknown id, PackageLostError.
     """
     package, ordinal = _find_item(stores, item_id)
+    _refuse_inside(stores, out)
     _make_folder(out)
     access = PackageAccess(stores)
     with access.reader(package) as reader:
@@ -159,13 +161,18 @@ def _export_share(
     share = ExportReport()
     try:
         with access.reader(package) as opened:
-            while waiting:
-                _export_instance(opened, waiting.popleft(), out, share, progress)
-    except IndexError:
-        pass  # another thread took the last one
+            while (wanted := _next(waiting)) is not None:
+                _export_instance(opened, wanted, out, share, progress)
     except (IntegrityError, KeyUnavailableError) as error:
         share.failures.append(error)
     return share
+
+
+def _next(waiting: deque[_Wanted]) -> _Wanted | None:
+    try:
+        return waiting.popleft()
+    except IndexError:  # another thread took the last one
+        return None
 
 
 def _export_instance(
@@ -192,6 +199,12 @@ def _file_name(row: InstanceRow, names_taken: set[str]) -> str:
     stem = next(candidate for candidate in candidates if candidate not in names_taken)
     names_taken.add(stem)
     return f"{stem}.dcm"
+
+
+def _refuse_inside(stores: Stores, out: Path) -> None:
+    """Refuse a folder of the archive itself: what is given back lies there in clear, and outlives its key."""
+    if out.resolve().is_relative_to(stores.root.resolve()):
+        raise UsageError(f"{out} lies inside the archive", hint="name a folder outside of it")
 
 
 def _make_folder(out: Path) -> None:

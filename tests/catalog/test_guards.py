@@ -179,7 +179,7 @@ def test_what_moves_moves_forward(raw: sqlite3.Connection, statement):
         "UPDATE study SET state = 'FORGOTTEN'",
         "INSERT INTO instance VALUES (1, x'00', 0, 1, 0)",
         (
-            "INSERT INTO package SELECT 9, 'new', 1, NULL, 'study', tier, data, parity, format, 0, 0, 0, index_root,"
+            "INSERT INTO package SELECT 9, 'new', 1, 1, 'quarantine', tier, data, parity, format, 0, 0, 0, index_root,"
             " manifest_digest, key_id, NULL, 9, created_at, 1, verified_at, 0, NULL, NULL FROM package WHERE id = 3"
         ),
     ],

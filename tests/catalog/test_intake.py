@@ -147,10 +147,15 @@ def test_a_quarantine_package_has_items_and_no_study(catalog: Catalog):
     ]
 
 
-@pytest.mark.parametrize("wrong", [package(1, study=None), package(1, kind=PackageKind.QUARANTINE)])
-def test_only_a_study_package_has_a_study(catalog: Catalog, wrong):
+def test_what_is_in_quarantine_has_no_study(catalog: Catalog):
     with pytest.raises(CatalogError):
-        keep(catalog, wrong)
+        keep(catalog, package(1, kind=PackageKind.QUARANTINE))
+
+
+def test_a_package_whose_key_is_gone_is_known_without_its_study(catalog: Catalog):
+    keep(catalog, package(1, study=None, series=(), digests=()), package(2))
+    assert [found.study_uid is None for found in catalog.all_packages()] == [True, False]
+    assert catalog.check() == []
 
 
 @pytest.mark.parametrize(

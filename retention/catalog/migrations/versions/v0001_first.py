@@ -146,7 +146,7 @@ def _packages() -> None:
         sa.Column("supersedes_row", ROW),
         sa.Column("superseded_row", ROW),
         sa.CheckConstraint("kind IN ('study', 'quarantine')", name=op.f("ck_package_kind")),
-        sa.CheckConstraint("(kind = 'study') = (study_row IS NOT NULL)", name=op.f("ck_package_study")),
+        sa.CheckConstraint("kind = 'study' OR study_row IS NULL", name=op.f("ck_package_study")),
         sa.CheckConstraint("data >= 1 AND parity >= 0", name=op.f("ck_package_protection")),
         sa.CheckConstraint("length(index_root) > 0", name=op.f("ck_package_index_root")),
         _unique("package", "package_id"),
