@@ -90,12 +90,13 @@ def tier_statuses(stores: Stores) -> list[TierStatus]:
 def replace_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
     """Make another place (or the same one, vouched for by the operator) the volume `name`.
 
-    An empty place becomes it anew: its shards count as missing until an audit has made them again. A place that is that
+    One that stands in archive.yaml and is new to the archive (a spare, say) is made there. An empty place becomes it
+    anew: its shards count as missing until an audit has made them again. A place that is that
     volume already, on whatever device, stays it with all that is on it. Raises NotFoundError for an unknown volume,
     UsageError for a place that is taken, StorageError.
     """
     records = {record.spec.name: record for record in stores.catalog.volumes()}
-    if name not in records or name not in stores.settings.volumes:
+    if name not in stores.settings.volumes:
         raise NotFoundError(f"there is no volume {name}", hint="retention volume list shows the volumes")
     spec = stores.settings.volumes[name]
     if url is not None:
@@ -104,12 +105,13 @@ def replace_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
     at = stores.clock.now()
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
-        known = VolumeIdentity(stores.archive_id, records[name].volume_id, name, format_instant(at))
-        if _is_there(place, known):
+        identity = VolumeIdentity(stores.archive_id, VolumeId(new_id()), name, format_instant(at))
+        known = replace(identity, volume_id=records[name].volume_id) if name in records else None
+        if known is not None and _is_there(place, known):
             action, identity = events.VOLUME_ADOPT, known
             device = place.adopt(identity, on_this_device=True)
         else:
-            action, identity = events.VOLUME_REPLACE, replace(known, volume_id=VolumeId(new_id()))
+            action = events.VOLUME_ADD if known is None else events.VOLUME_REPLACE
             device = place.initialise(identity)
         documents.write_to(place)
         record = VolumeRecord(spec, identity.volume_id, device.device, device.is_mount, "ready", 0)

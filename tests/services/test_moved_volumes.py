@@ -9,6 +9,8 @@ from retention.journal.envelope import NewEntry
 from retention.services import commit, events
 from retention.services.audit.beside import volume_data
 from retention.services.progress import NoProgress
+from retention.services.volume_care import replace_volume
+from tests.services.instances import instance
 from tests.services.world import World
 
 ELSEWHERE = "fsid:00000000deadbeef"
@@ -63,3 +65,17 @@ def test_the_first_institution_is_written_into_archive_yaml(empty: World) -> Non
     assert text.count("necker:") == 1
     with empty.opened() as stores:
         assert list(stores.settings.institutions) == ["necker"]
+
+
+def test_a_volume_new_in_archive_yaml_becomes_a_spare_and_takes_what_a_lost_one_owes(held: World) -> None:
+    path = held.root / "archive.yaml"
+    spare = '  spare-1: {url: "file:spare-1", site: here, domain: disk-1}\n'
+    path.write_text(path.read_text().replace("volumes:\n", "volumes:\n" + spare, 1))
+    with held.opened() as stores:
+        replace_volume(stores, "spare-1", None)
+    held.volume("cold-2").rename(held.root.parent / "gone")
+    held.send("late.dcm", instance(9, study="1.2.840.99.9"))
+    report = held.ingest(tier="cold")
+    assert report.stored == 1
+    assert report.write_debt == 0
+    assert any(shard.volume == "spare-1" for package in held.packages() for shard in package.shards)
