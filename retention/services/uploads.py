@@ -132,13 +132,18 @@ class PackageUploads:
         )
         uploads: dict[int, ShardUpload] = {}
         refusals: list[StorageError] = []
-        for shard, name in placement.shards.items():
-            try:
-                uploads[shard] = ShardUpload(volumes[name], shard_key(package, shard, 0), session)
-            except StorageError as error:
-                refusals.append(error)
-        begun = cls(package, tier.protection, uploads, refusals)
-        begun.require_enough()
+        try:
+            for shard, name in placement.shards.items():
+                try:
+                    uploads[shard] = ShardUpload(volumes[name], shard_key(package, shard, 0), session)
+                except StorageError as error:
+                    refusals.append(error)
+            begun = cls(package, tier.protection, uploads, refusals)
+            begun.require_enough()
+        except BaseException:
+            for upload in uploads.values():
+                upload.discard()
+            raise
         return begun
 
     def sound(self) -> dict[int, ShardUpload]:

@@ -95,18 +95,18 @@ def test_a_folder_that_cannot_be_synced_makes_what_was_published_there_worthless
 def test_the_rest_of_the_run_does_without_a_volume_under_suspicion(
     empty: World, monkeypatch: pytest.MonkeyPatch
 ):
-    for number in range(3):
+    for number in range(8):
         empty.send(f"1.2.9.{number}/1.dcm", instance(1, study=f"1.2.9.{number}"))
     syncs = Syncs("cold-4/incoming")
     monkeypatch.setattr("retention.services.ingest.ingest.GROUP_PACKAGES", 1)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", syncs)
         report = empty.ingest(tier="cold")
-    assert (report.stored, report.write_debt) == (3, 3)
-    assert syncs.failed["cold-4/incoming"] <= 2  # what was under way when it happened
+    assert (report.stored, report.write_debt) == (8, 8)
+    assert syncs.failed["cold-4/incoming"] < 6  # what was under way when it happened
     states = [shard.state for package in empty.packages() for shard in package.shards]
-    assert states.count(ShardState.UNPLACED) == 3
-    assert empty.audit().settled == 3
+    assert states.count(ShardState.UNPLACED) == 8
+    assert empty.audit().settled == 8
     require_sound(empty)
 
 
