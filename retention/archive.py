@@ -129,7 +129,12 @@ def prepare_to_write(stores: Stores) -> None:
 
     with stores.commit_lock.hold():
         stores.journal.refresh()
-        stores.journal.settle()  # what is acted upon is on enough replicas
+        try:
+            stores.journal.settle()  # what is acted upon is on enough replicas
+        except StorageError:
+            if not volume_care.adopt_emptied(stores):
+                raise
+            stores.journal.settle()
         commit.catch_up(stores)
         volume_care.record_moved(stores)
         sessions.recover(stores.root, stores.volumes, stores.catalog)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from retention.catalog.records import VolumeRecord
@@ -112,6 +114,7 @@ def replace_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
             device = place.adopt(identity, on_this_device=True)
         else:
             action = events.VOLUME_ADD if known is None else events.VOLUME_REPLACE
+            identity = _begun(place, identity, records.values()) or identity
             device = place.initialise(identity)
         documents.write_to(place)
         record = VolumeRecord(spec, identity.volume_id, device.device, device.is_mount, "ready", 0)
@@ -146,9 +149,44 @@ def record_moved(stores: Stores) -> list[str]:
     return moved
 
 
+def adopt_emptied(stores: Stores) -> list[str]:
+    """Give emptied volumes their identity back, that they may carry journal and keyring again; return their names.
+
+    For when too few replicas are left to write to, so that nothing can be put right any more; the commit lock must be
+    held. It is recorded by whoever can write then (`record_moved`), and the audit fills them.
+    """
+    adopted = []
+    for record in stores.catalog.volumes():
+        name = record.spec.name
+        if name in stores.volumes and stores.volumes[name].probe() is VolumeState.EMPTIED:
+            at = format_instant(stores.clock.now())
+            with suppress(StorageError):
+                stores.volumes[name].adopt(VolumeIdentity(stores.archive_id, record.volume_id, name, at))
+                adopted.append(name)
+    if adopted:
+        stores.reopen_replicas()
+    return adopted
+
+
 def _is_there(place: Volume, known: VolumeIdentity) -> bool:
-    try:
-        found = place.identity()
-    except StorageError:
-        return False
+    found = _found(place)
     return found is not None and found.is_same(known)
+
+
+def _begun(place: Volume, wanted: VolumeIdentity, records: Iterable[VolumeRecord]) -> VolumeIdentity | None:
+    """Return the identity that a run gave this place and died before it was recorded: nothing else lies there yet."""
+    found, known = _found(place), {record.volume_id for record in records}
+    if (
+        found is None
+        or found.volume_id in known
+        or not replace(found, volume_id=wanted.volume_id).is_same(wanted)
+    ):
+        return None
+    return None if any(place.list("packages/")) else found
+
+
+def _found(place: Volume) -> VolumeIdentity | None:
+    try:
+        return place.identity()
+    except StorageError:
+        return None

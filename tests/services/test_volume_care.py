@@ -11,7 +11,7 @@ from retention.archive import replace_archive_volume
 from retention.catalog.records import ShardState
 from retention.model.errors import NotFoundError, UsageError
 from retention.model.findings import Health
-from retention.services import events
+from retention.services import commit, events
 from retention.services.volume_care import replace_volume, tier_statuses, volume_statuses
 from retention.storage.state import VolumeState
 from tests.services.world import REPLICAS, VOLUMES, World, contents
@@ -123,6 +123,53 @@ def test_a_place_that_is_taken_is_refused_and_untouched(held: World, place: str)
         assert stores.journal.size == size
     assert held.digest() == before
     assert (held.root / "archive.yaml").read_text() == settings
+
+
+def test_a_replacement_that_was_killed_before_it_was_recorded_can_be_done_again(
+    held: World, monkeypatch: pytest.MonkeyPatch
+):
+    """The place has an identity that nobody knows: it is taken up, not refused as another volume's."""
+    shutil.rmtree(held.volume("cold-1"))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, held.opened() as stores:
+        patch.setattr(commit, "append_locked", killed)
+        with pytest.raises(KeyboardInterrupt):
+            replace_volume(stores, "cold-1", None)
+    with held.opened() as stores:
+        identity = stores.volumes["cold-1"].identity()
+        assert identity is not None
+        assert replace_volume(stores, "cold-1", None).volume_id == identity.volume_id
+    assert held.audit().repaired == 1
+    assert held.audit().findings == []
+
+
+def test_a_former_disk_of_that_name_is_not_taken_for_one_that_was_just_begun(held: World):
+    """It has shards of its own time."""
+    held.volume("cold-1").rename(held.root / "former")
+    with held.opened() as stores:
+        replace_volume(stores, "cold-1", None)
+    shutil.rmtree(held.volume("cold-1"))
+    with held.opened() as stores, pytest.raises(UsageError, match="another volume"):
+        replace_volume(stores, "cold-1", "file:former")
+
+
+@pytest.mark.parametrize("left", REPLICAS)
+def test_with_one_replica_left_emptied_volumes_carry_the_others_again(held: World, left: str):
+    """Four of five: more than is promised, and nothing is lost all the same but what only lay there."""
+    for name in REPLICAS:
+        if name != left:
+            for path in held.volume(name).iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    held.audit()
+    second = held.audit()
+    assert [finding for finding in second.findings if finding.shard is None] == []
+    with held.opened() as stores:
+        assert len(list(stores.catalog.studies())) == 2
+        assert stores.journal.verify().problems == []
+        assert len({path.read_bytes() for path in held.files(*REPLICAS, suffix=".envelopes")}) == 1
 
 
 def test_an_unknown_volume_is_told(held: World):
