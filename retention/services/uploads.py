@@ -121,7 +121,7 @@ class PackageUploads:
         package: PackageId,
         session: str,
     ) -> PackageUploads:
-        """Place the package's shards on the tier and start an upload for each. Raises PlacementError."""
+        """Place the package's shards on the tier and start an upload for each. Raises PlacementError, StorageError."""
         placement = place(
             [volume.spec for volume in volumes.of_tier(tier)],
             states,
@@ -137,6 +137,8 @@ class PackageUploads:
                 try:
                     uploads[shard] = ShardUpload(volumes[name], shard_key(package, shard, 0), session)
                 except StorageError as error:
+                    if type(error) is StorageError:  # not the volume's doing: too many open files
+                        raise
                     refusals.append(error)
             begun = cls(package, tier.protection, uploads, refusals)
             begun.require_enough()

@@ -93,7 +93,8 @@ def test_killed_from_outside_at_any_time(damaged: World):
     for _ in range(4):
         process = start(audit(damaged))
         time.sleep(chance.uniform(0.02, 0.3))
-        process.kill()
+        if process.is_alive():
+            process.kill()
         process.join()
         require_readable(damaged)
     require_sound(damaged)

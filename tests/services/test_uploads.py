@@ -149,6 +149,14 @@ def test_a_volume_that_is_away_at_the_start_has_its_share_on_a_spare(
     assert sorted(name for name, _ in uploads.objects()) == [*NAMES[1:], "spare"]
 
 
+def test_too_many_open_files_are_no_reason_to_leave_shards_out(places, volumes: VolumeSet):
+    places["cold-2"].faults.fail("begin", error=errno.EMFILE)
+    with pytest.raises(StorageError, match="Too many open files") as refused:
+        begun(volumes)
+    assert "ulimit" in str(refused.value.hint)
+    assert lying(places) == []
+
+
 def test_a_volume_that_goes_away_after_the_look_at_it_is_a_debt(places, volumes: VolumeSet, built: Built):
     states = volumes.states()
     places["cold-1"].medium.is_missing = True

@@ -11,6 +11,7 @@ from retention.catalog.records import PackageSummary, ShardRecord
 from retention.model.errors import (
     IntegrityError,
     ObjectNotFoundError,
+    ObjectUnreadableError,
     PackageLostError,
     StorageError,
     UnsupportedFormatError,
@@ -90,13 +91,17 @@ def opened_shards(
                 )
             except VolumeUnavailableError:
                 found.unreachable.append(shard.number)
-            except StorageError as error:
+            except ObjectUnreadableError as error:
                 found.findings[shard.number] = _finding(FindingKind.UNREADABLE, package, shard, error.message)
         yield opened
 
 
 def examine(volumes: VolumeSet, package: PackageSummary, pool: Executor) -> Examination:
-    """Read and verify every shard of the package that can be reached; shards in parallel. Never raises for damage."""
+    """Read and verify every shard of the package that can be reached; shards in parallel.
+
+    Never raises for damage; StorageError for what is nobody's damage (too many open files), which would otherwise be
+    repaired.
+    """
     found = Examination(package)
     with opened_shards(volumes, package, found) as opened:
         try:
@@ -136,7 +141,7 @@ def _judge(found: Examination, number: int, check: Future[ShardCheck]) -> None:
     except VolumeUnavailableError:
         found.unreachable.append(number)
         return
-    except StorageError as error:
+    except ObjectUnreadableError as error:
         found.findings[number] = _finding(FindingKind.UNREADABLE, found.package, shard, error.message)
         return
     except UnsupportedFormatError as error:

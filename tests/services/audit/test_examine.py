@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from retention.model.errors import ObjectUnreadableError
+from retention.model.errors import ObjectUnreadableError, StorageError
 from retention.model.findings import FindingKind
 from retention.package.guard import protect
 from retention.package.shard import read_reference
@@ -176,6 +177,30 @@ def test_a_manifest_rewritten_consistently_is_found_by_what_the_journal_committe
         assert kinds(found) == {0: FindingKind.CORRUPT}
         assert "manifest" in found.findings[0].detail
         assert found.sound == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("moment", ["open", "read"])
+def test_too_many_open_files_are_no_damage_to_be_repaired(
+    held: World, moment: str, monkeypatch: pytest.MonkeyPatch
+):
+    def exhausted(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with held.opened() as stores, ThreadPoolExecutor(1) as pool:
+        (package,) = stores.catalog.packages_of(OTHER_STUDY)
+        if moment == "open":
+            monkeypatch.setattr(DirectoryReader, "__init__", exhausted)
+        else:
+            honest = DirectoryReader.read_at
+
+            def failing(self: DirectoryReader, offset: int, length: int) -> bytes:
+                if self._key.endswith(".05.g0.shard"):
+                    raise StorageError("too many open files")
+                return honest(self, offset, length)
+
+            monkeypatch.setattr(DirectoryReader, "read_at", failing)
+        with pytest.raises(StorageError, match=r"(?i)too many open files"):
+            examine(stores.volumes, package, pool)
 
 
 def test_write_debt_is_no_finding(empty: World):
