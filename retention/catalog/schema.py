@@ -12,8 +12,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from retention.catalog.database import REBUILD, Database
+from retention.catalog.declaring import METADATA
 from retention.catalog.guards import GUARDS
-from retention.catalog.tables import METADATA, SCHEMA_VERSIONS
+from retention.catalog.tables import SCHEMA_VERSIONS
 from retention.model.errors import CatalogError, CatalogMissingError, WriteOnceError
 
 VERSION_TABLE = (

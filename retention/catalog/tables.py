@@ -4,7 +4,8 @@ The invariants that a declaration can carry are here (keys, uniqueness, referenc
 the row before and after are triggers, in `guards`. Column names: `id` is a row's own integer key, `…_row` refers to
 one, `…_id` without more is a public identifier. Rows are numbered by the one committer, so there are no sequences.
 
-Any change here is a new version: add a migration, and its name to `SCHEMA_VERSIONS`; a test compares the two.
+Tables of other aggregates are declared beside this file, each in its own; `schema` has the list. From the first release
+on any change is a new version: a migration, and its name in `SCHEMA_VERSIONS` (ADR 13).
 """
 
 from __future__ import annotations
@@ -19,23 +20,20 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     String,
     Table,
     Text,
-    TextClause,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from retention.catalog.columns import ROW, ForeignText, Instant
+from retention.catalog.columns import ForeignText, Instant
+from retention.catalog.declaring import METADATA, Base, key_column, partial_index, refers_to
 
 SCHEMA_VERSIONS = ("0001",)
 """Every version of the schema there ever was, oldest first; the last is the one this program reads and writes."""
@@ -45,41 +43,11 @@ FLAWED = text("state <> 'sound'")
 DATED = text("keep_until_on IS NOT NULL")
 OPEN = text("result IS NULL")
 
-METADATA = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
-
-
-class Base(SQLModel, registry=registry(metadata=METADATA)):
-    """Keeps our tables apart from any other SQLModel in the process."""
-
-
-def _key() -> Column[int]:
-    return Column("id", ROW, primary_key=True, autoincrement=False)
-
-
-def _refers(
-    name: str, target: str, *, nullable: bool = False, primary_key: bool = False, unique: bool = False
-) -> Column[int]:
-    refers_to = ForeignKey(f"{target}.id")
-    return Column(name, ROW, refers_to, nullable=nullable, primary_key=primary_key, unique=unique or None)
-
-
-def _partial(name: str, *columns: str, where: TextClause) -> Index:
-    """An index of some rows only. `schema.declared` repeats the condition for PostgreSQL: to name it here would
-    load that dialect at every start."""
-    return Index(name, *columns, sqlite_where=where)
-
 
 class InstitutionRow(Base, table=True):
     __tablename__ = "institution"
 
-    id: int = Field(sa_column=_key())
+    id: int = Field(sa_column=key_column())
     institution_id: str = Field(sa_column=Column("institution_id", String(32), unique=True, nullable=False))
     name: str = Field(sa_column=Column("name", String(63), unique=True, nullable=False))
     title: str | None = Field(sa_column=Column("title", Text()))
@@ -94,7 +62,7 @@ class InstitutionRow(Base, table=True):
 class VolumeRow(Base, table=True):
     __tablename__ = "volume"
 
-    id: int = Field(sa_column=_key())
+    id: int = Field(sa_column=key_column())
     name: str = Field(sa_column=Column("name", String(63), unique=True, nullable=False))
     volume_id: str = Field(sa_column=Column("volume_id", String(32), unique=True, nullable=False))
     url: str = Field(sa_column=Column("url", Text(), nullable=False))
@@ -118,11 +86,11 @@ class StudyRow(Base, table=True):
         Index("ix_study_institution", "institution_row", "id"),
         Index("ix_study_state", "state", "id"),
         Index("ix_study_patient", "patient_id", "id"),
-        _partial("ix_study_due", "keep_until_on", "id", where=DATED),
+        partial_index("ix_study_due", "keep_until_on", "id", where=DATED),
     )
 
-    id: int = Field(sa_column=_key())
-    institution_row: int = Field(sa_column=_refers("institution_row", "institution"))
+    id: int = Field(sa_column=key_column())
+    institution_row: int = Field(sa_column=refers_to("institution_row", "institution"))
     study_uid: str = Field(sa_column=Column("study_uid", String(64), nullable=False))
     patient_id: str | None = Field(sa_column=Column("patient_id", ForeignText()))
     issuer: str | None = Field(sa_column=Column("issuer", ForeignText()))
@@ -147,8 +115,8 @@ class SeriesRow(Base, table=True):
     __tablename__ = "series"
     __table_args__ = (UniqueConstraint("study_row", "series_uid"),)
 
-    id: int = Field(sa_column=_key())
-    study_row: int = Field(sa_column=_refers("study_row", "study"))
+    id: int = Field(sa_column=key_column())
+    study_row: int = Field(sa_column=refers_to("study_row", "study"))
     series_uid: str = Field(sa_column=Column("series_uid", String(64), nullable=False))
     modality: str | None = Field(sa_column=Column("modality", ForeignText()))
     body_part: str | None = Field(sa_column=Column("body_part", ForeignText()))
@@ -164,16 +132,16 @@ class PackageRow(Base, table=True):
         CheckConstraint("kind = 'study' OR study_row IS NULL", name="study"),
         CheckConstraint("data >= 1 AND parity >= 0", name="protection"),
         CheckConstraint("length(index_root) > 0", name="index_root"),
-        _partial("ix_package_study", "study_row", "id", where=LIVE),
-        _partial("ix_package_tier_study", "tier", "study_row", where=LIVE),
-        _partial("ix_package_verified", "verified_at", "id", where=LIVE),
-        _partial("ix_package_tier_verified", "tier", "verified_at", "id", where=LIVE),
+        partial_index("ix_package_study", "study_row", "id", where=LIVE),
+        partial_index("ix_package_tier_study", "tier", "study_row", where=LIVE),
+        partial_index("ix_package_verified", "verified_at", "id", where=LIVE),
+        partial_index("ix_package_tier_verified", "tier", "verified_at", "id", where=LIVE),
     )
 
-    id: int = Field(sa_column=_key())
+    id: int = Field(sa_column=key_column())
     package_id: str = Field(sa_column=Column("package_id", String(32), unique=True, nullable=False))
-    institution_row: int = Field(sa_column=_refers("institution_row", "institution"))
-    study_row: int | None = Field(sa_column=_refers("study_row", "study", nullable=True))
+    institution_row: int = Field(sa_column=refers_to("institution_row", "institution"))
+    study_row: int | None = Field(sa_column=refers_to("study_row", "study", nullable=True))
     kind: str = Field(sa_column=Column("kind", String(16), nullable=False))
     tier: str = Field(sa_column=Column("tier", String(63), nullable=False))
     data: int = Field(sa_column=Column("data", SmallInteger(), nullable=False))
@@ -192,9 +160,9 @@ class PackageRow(Base, table=True):
     verified_at: datetime = Field(sa_column=Column("verified_at", Instant(), nullable=False))
     lost: bool = Field(sa_column=Column("lost", Boolean(), nullable=False))
     supersedes_row: int | None = Field(
-        sa_column=_refers("supersedes_row", "package", nullable=True, unique=True)
+        sa_column=refers_to("supersedes_row", "package", nullable=True, unique=True)
     )
-    superseded_row: int | None = Field(sa_column=_refers("superseded_row", "package", nullable=True))
+    superseded_row: int | None = Field(sa_column=refers_to("superseded_row", "package", nullable=True))
 
 
 class ShardRow(Base, table=True):
@@ -204,14 +172,14 @@ class ShardRow(Base, table=True):
         CheckConstraint("(state = 'unplaced') = (volume_row IS NULL)", name="placed"),
         CheckConstraint("number >= 0 AND generation >= 0", name="number"),
         Index("ix_shard_volume", "volume_row", "package_row", "number"),
-        _partial("ix_shard_flawed", "package_row", "number", "state", where=FLAWED),
+        partial_index("ix_shard_flawed", "package_row", "number", "state", where=FLAWED),
         {"sqlite_with_rowid": False},
     )
 
-    package_row: int = Field(sa_column=_refers("package_row", "package", primary_key=True))
+    package_row: int = Field(sa_column=refers_to("package_row", "package", primary_key=True))
     number: int = Field(sa_column=Column("number", SmallInteger(), primary_key=True, autoincrement=False))
     generation: int = Field(sa_column=Column("generation", Integer(), nullable=False))
-    volume_row: int | None = Field(sa_column=_refers("volume_row", "volume", nullable=True))
+    volume_row: int | None = Field(sa_column=refers_to("volume_row", "volume", nullable=True))
     size_bytes: int = Field(sa_column=Column("size_bytes", BigInteger(), nullable=False))
     state: str = Field(sa_column=Column("state", String(16), nullable=False))
     verified_at: datetime | None = Field(sa_column=Column("verified_at", Instant()))
@@ -226,10 +194,10 @@ class InstanceRow(Base, table=True):
         {"sqlite_with_rowid": False},
     )
 
-    institution_row: int = Field(sa_column=_refers("institution_row", "institution", primary_key=True))
+    institution_row: int = Field(sa_column=refers_to("institution_row", "institution", primary_key=True))
     digest: bytes = Field(sa_column=Column("digest", LargeBinary(), primary_key=True))
     variant: int = Field(sa_column=Column("variant", SmallInteger(), primary_key=True, autoincrement=False))
-    package_row: int = Field(sa_column=_refers("package_row", "package"))
+    package_row: int = Field(sa_column=refers_to("package_row", "package"))
     ordinal: int = Field(sa_column=Column("ordinal", Integer(), nullable=False))
 
 
@@ -237,7 +205,7 @@ class QuarantinedRow(Base, table=True):
     __tablename__ = "quarantined"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    package_row: int = Field(sa_column=_refers("package_row", "package", primary_key=True))
+    package_row: int = Field(sa_column=refers_to("package_row", "package", primary_key=True))
     ordinal: int = Field(sa_column=Column("ordinal", Integer(), primary_key=True, autoincrement=False))
     reason: str = Field(sa_column=Column("reason", ForeignText(), nullable=False))
     detail: str = Field(sa_column=Column("detail", ForeignText(), nullable=False))
@@ -247,11 +215,11 @@ class QuarantinedRow(Base, table=True):
 
 class WorkRow(Base, table=True):
     __tablename__ = "work"
-    __table_args__ = (_partial("ix_work_open", "kind", "id", where=OPEN),)
+    __table_args__ = (partial_index("ix_work_open", "kind", "id", where=OPEN),)
 
-    id: int = Field(sa_column=_key())
+    id: int = Field(sa_column=key_column())
     kind: str = Field(sa_column=Column("kind", String(63), nullable=False))
-    package_row: int | None = Field(sa_column=_refers("package_row", "package", nullable=True))
+    package_row: int | None = Field(sa_column=refers_to("package_row", "package", nullable=True))
     payload: dict[str, Any] = Field(sa_column=Column("payload", JSON(), nullable=False))
     holder: str | None = Field(sa_column=Column("holder", Text()))
     lease_until_at: datetime | None = Field(sa_column=Column("lease_until_at", Instant()))

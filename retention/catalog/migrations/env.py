@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from retention.catalog.tables import METADATA
+from retention.catalog.declaring import METADATA
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
 with context.begin_transaction():
