@@ -34,7 +34,10 @@ from retention.package.manifest import KIND_QUARANTINE, Contents, read_contents
 from retention.package.records import FORMAT_VERSION
 from retention.package.sealing import Sealer
 from retention.services import audit_record, events
+from retention.services.entries import ACTIONS
+from retention.services.entries.applying import Applying
 from retention.services.events import Names, list_of, number_of, optional_text_of, text_of
+from retention.services.payloads import PayloadReader
 
 BATCH_ENTRIES = 2000
 BATCH_BYTES = 32 * 1024 * 1024
@@ -47,6 +50,7 @@ class Projection:
         self._keyring = keyring
         self._names = names
         self._keys = keys or {}
+        self._payloads = PayloadReader(keyring)
         self._actions: Mapping[str, Callable[[Transaction, Entry], None]] = {
             events.INSTITUTION_ADD: _institution,
             events.VOLUME_ADD: _volume,
@@ -65,11 +69,14 @@ class Projection:
                 if entry.envelope.action == events.PACKAGE_INGEST:
                     packages.append(self._package(entry))
                     continue
-                apply = self._actions.get(entry.envelope.action)
-                if apply is not None:
+                action = entry.envelope.action
+                if action in self._actions or action in ACTIONS:
                     transaction.record_packages(packages)
                     packages = []
-                    apply(transaction, entry)
+                if action in self._actions:
+                    self._actions[action](transaction, entry)
+                elif action in ACTIONS:
+                    ACTIONS[action](Applying(transaction, self._payloads, self._names), entry)
             except (KeyError, ValueError, TypeError) as error:
                 raise CatalogError(
                     f"journal entry {entry.envelope.seq} ({entry.envelope.action}) cannot be understood: {error}",
