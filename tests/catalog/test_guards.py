@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from retention.catalog.catalog import Catalog
+from retention.catalog.declaring import METADATA
 from retention.catalog.guards import GUARDS
 from retention.catalog.records import QuarantinedRecord
-from retention.catalog.tables import METADATA
 from retention.model.errors import WriteOnceError
 from tests.catalog.making import COLD, digest, keep, package, package_id, quarantine, scratch, shards, study
 

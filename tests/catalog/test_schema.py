@@ -16,6 +16,7 @@ from sqlalchemy import text
 from retention.catalog import migration, tables
 from retention.catalog.catalog import Catalog
 from retention.catalog.database import Database
+from retention.catalog.declaring import METADATA
 from retention.catalog.files import make_file
 from retention.catalog.guards import GUARDS
 from retention.catalog.migration import SCRIPTS, migrate, upgrade
@@ -78,7 +79,7 @@ def test_the_migrations_make_what_create_makes(migrated: Database, tmp_path: Pat
 
 def test_the_migration_tool_sees_no_difference_from_the_tables(migrated: Database):
     with migrated.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables.METADATA) == []
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     migrated.close()
 
 
@@ -193,7 +194,7 @@ def test_postgresql_gets_the_same_rules():
     ]
     assert len(partial) == sum(
         i.dialect_options["sqlite"]["where"] is not None
-        for t in tables.METADATA.tables.values()
+        for t in METADATA.tables.values()
         for i in t.indexes
     )
     assert not any("SERIAL" in statement for statement in statements)
