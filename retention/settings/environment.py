@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT_KEY_FILE = "RETENTION_ROOT_KEY_FILE"
+SIGNING_KEY_FILE = "RETENTION_SIGNING_KEY_FILE"
 
 
 def root_key_path(archive: Path, environment: Mapping[str, str]) -> Path:
     """Return where the root key lies: `$RETENTION_ROOT_KEY_FILE`, else `secrets/root.key` in the archive."""
     named = environment.get(ROOT_KEY_FILE)
     return Path(named) if named else archive / "secrets" / "root.key"
+
+
+def signing_key_path(archive: Path, environment: Mapping[str, str]) -> Path:
+    """Return where the signing key lies: `$RETENTION_SIGNING_KEY_FILE`, else `secrets/signing.key` in the archive."""
+    named = environment.get(SIGNING_KEY_FILE)
+    return Path(named) if named else archive / "secrets" / "signing.key"

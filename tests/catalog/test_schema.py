@@ -193,8 +193,6 @@ def test_postgresql_gets_the_same_rules():
         statement for statement in statements if "CREATE INDEX" in statement and " WHERE " in statement
     ]
     assert len(partial) == sum(
-        i.dialect_options["sqlite"]["where"] is not None
-        for t in METADATA.tables.values()
-        for i in t.indexes
+        i.dialect_options["sqlite"]["where"] is not None for t in METADATA.tables.values() for i in t.indexes
     )
     assert not any("SERIAL" in statement for statement in statements)

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from retention.journal.envelope import Entry
+from retention.services.entries import signing
 from retention.services.entries.applying import Applying
 
-ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {}
+ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
+    signing.SIGNING_KEY: signing.apply_key,
+}
 """Every action that changes the catalog, beside the holdings' own in `services.projection`."""
