@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from retention.catalog.records import JournalPosition
-from retention.journal.envelope import Entry, Envelope, NewEntry
+from retention.journal.envelope import Entry, Envelope, NewEntry, PayloadReference
 from retention.journal.position import Position
 from retention.model.errors import CatalogError
 from retention.model.identifiers import KeyId
@@ -43,7 +43,7 @@ def append_locked(
 ) -> list[Envelope]:
     """As `append`, for a caller that holds the lock and has brought the archive up to date.
 
-    `keys` are package keys that the entries' payloads are under, as far as they are at hand.
+    `keys` are package and patient keys that the entries' payloads are under, as far as they are at hand.
 
     Raises CatalogError when the catalog cannot take an entry, StorageError when too few journal replicas answer: then
     nothing counts. A CatalogError can also come after the entries counted, when the catalog's disk is full: whoever
@@ -104,7 +104,14 @@ def _foreseen(entries: Sequence[NewEntry], seq: int) -> Iterator[Entry]:
             entry.institution,
             entry.objects,
             entry.data,
-            None,
+            _reference(entry),
             b"",
         )
         yield Entry(envelope, b"", entry.payload)
+
+
+def _reference(entry: NewEntry) -> PayloadReference | None:
+    """Return what the envelope will say of the payload; its digest is made with the salt, when it is written."""
+    if entry.payload is None:
+        return None
+    return PayloadReference(b"", len(entry.payload), entry.payload_key)

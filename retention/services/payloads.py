@@ -8,7 +8,7 @@ whole archive. A payload whose key was destroyed is unreadable for ever, and tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from retention.journal.envelope import Entry
 from retention.keyring.keyring import Keyring, OpenKey
@@ -33,9 +33,10 @@ def unseal(payload: bytes, key: OpenKey) -> dict[str, JsonValue]:
 
 @dataclass(frozen=True, slots=True)
 class PayloadReader:
-    """Opens the payloads of entries with whatever key they name."""
+    """Opens the payloads of entries with whatever key they name. `keys` are at hand and need not be looked up."""
 
     keyring: Keyring
+    keys: Mapping[KeyId, bytes] = field(default_factory=dict, repr=False)
 
     def read(self, entry: Entry, key_segment: int | None = None) -> dict[str, JsonValue] | None:
         """Return an entry's body, None when it has none or its key is gone. `key_segment`: of a patient's key."""
@@ -48,6 +49,8 @@ class PayloadReader:
             return None
 
     def _key(self, key_id: KeyId, institution: InstitutionId | None, segment: int | None) -> OpenKey:
+        if key_id in self.keys:
+            return OpenKey(key_id, self.keys[key_id])
         index = self.keyring.index_key
         if key_id == index.key_id:
             return index

@@ -44,13 +44,13 @@ BATCH_BYTES = 32 * 1024 * 1024
 
 
 class Projection:
-    """Applies entries to a catalog. `keys` are package keys that need not be looked up in the keyring."""
+    """Applies entries to a catalog. `keys` are package and patient keys that need not be looked up in the keyring."""
 
     def __init__(self, keyring: Keyring, names: Names, keys: Mapping[KeyId, bytes] | None = None) -> None:
         self._keyring = keyring
         self._names = names
         self._keys = keys or {}
-        self._payloads = PayloadReader(keyring)
+        self._payloads = PayloadReader(keyring, self._keys)
         self._actions: Mapping[str, Callable[[Transaction, Entry], None]] = {
             events.INSTITUTION_ADD: _institution,
             events.VOLUME_ADD: _volume,

@@ -12,9 +12,10 @@ from retention.catalog.catalog import Catalog
 from retention.catalog.records import JournalPosition
 from retention.journal.envelope import Entry, Envelope, NewEntry
 from retention.journal.journal import Journal
+from retention.keyring.keyring import OpenKey
 from retention.model.errors import CatalogError, LockedError, NotFoundError, VolumeUnavailableError
 from retention.model.layout import InstitutionSpec
-from retention.services import commit, events, institutions, projection
+from retention.services import commit, events, institutions, payloads, projection
 from retention.services.progress import NoProgress
 from retention.services.projection import in_batches
 from retention.services.stores import Stores
@@ -185,3 +186,37 @@ def test_replays_are_cut_by_entries_and_by_bytes(monkeypatch: pytest.MonkeyPatch
     ]
     assert [len(batch) for batch in in_batches(entries)] == [3, 4, 2]
     assert list(in_batches([])) == []
+
+
+def test_a_sealed_payload_is_read_by_the_commit_as_it_will_be_by_a_rebuild(held: World, monkeypatch):
+    read: list[object] = []
+    monkeypatch.setattr(
+        projection,
+        "ACTIONS",
+        {"test.note": lambda applying, entry: read.append(applying.payloads.read(entry))},
+    )
+    with held.opened() as stores:
+        key = stores.keyring.index_key
+        entry = NewEntry(
+            AT, "retention", "test.note", payload=payloads.seal({"text": "é"}, key), payload_key=key.key_id
+        )
+        commit.append(stores, [entry])
+    rebuild_archive_catalog(held.root, NoProgress())
+    assert read == [{"text": "é"}, {"text": "é"}]
+
+
+def test_a_patients_key_that_is_at_hand_is_not_looked_up(held: World, monkeypatch):
+    read: list[object] = []
+    monkeypatch.setattr(
+        projection,
+        "ACTIONS",
+        {"test.note": lambda applying, entry: read.append(applying.payloads.read(entry))},
+    )
+    with held.opened() as stores:
+        institution = stores.catalog.institutions()[0].institution_id
+        key = stores.keyring.new_patient_key(institution)
+        sealed = payloads.seal({"n": 1}, OpenKey(key.key_id, key.secret))
+        entry = NewEntry(AT, "retention", "test.note", institution, payload=sealed, payload_key=key.key_id)
+        with stores.commit_lock.hold():
+            commit.append_locked(stores, [entry], {key.key_id: key.secret})
+    assert read == [{"n": 1}]
