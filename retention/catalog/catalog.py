@@ -175,11 +175,25 @@ class Catalog:
             return packages.read_package(connection, package_id)
 
     def packages_of(self, study_uid: str, institution: str | None = None) -> list[PackageSummary]:
-        """The packages that hold a study, oldest first; errors as `study`."""
+        """The packages that hold a study, recalled copies too, oldest first; errors as `study`."""
         with self._database.read() as connection:
             return packages.read_packages_of(
                 connection, studies.study_row(connection, study_uid, institution)
             )
+
+    def forms_of(self, study_uid: str, institution: str | None = None) -> list[PackageSummary]:
+        """Every package with shards of a study: superseded ones in their grace and copies too; errors as `study`."""
+        with self._database.read() as connection:
+            return packages.read_forms_of(connection, studies.study_row(connection, study_uid, institution))
+
+    def copies_of(self, package_id: PackageId) -> list[PackageSummary]:
+        """The recalled copies of a package. Raises NotFoundError."""
+        with self._database.read() as connection:
+            return packages.read_copies_of(connection, packages.package_row(connection, package_id))
+
+    def leaving_packages(self, at: datetime) -> Iterator[PackageSummary]:
+        """Stream the superseded packages and copies whose shards may be dropped by that instant."""
+        return packages.list_leaving(self._database, at)
 
     def all_packages(
         self, *, tier: str | None = None, kind: PackageKind | None = None

@@ -121,8 +121,9 @@ GUARDS = (
         "package",
         "forward",
         "(OLD.closed AND NOT NEW.closed)"
-        " OR (OLD.superseded_row IS NOT NULL AND NEW.superseded_row IS DISTINCT FROM OLD.superseded_row)",
-        "a package is closed once and superseded once",
+        " OR (OLD.superseded_row IS NOT NULL AND NEW.superseded_row IS DISTINCT FROM OLD.superseded_row)"
+        " OR (OLD.copy_of_row IS NULL) <> (NEW.copy_of_row IS NULL)",
+        "a package is closed once and superseded once, and a copy stays one",
     ),
     kept("package"),
     unreplaced("package", ("id",), ("package_id",), ("supersedes_row",)),

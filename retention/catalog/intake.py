@@ -1,7 +1,8 @@
 """Recording packages: the path every study takes into the catalog, from ingest and from replay alike.
 
 The invariants: a package already recorded changes nothing, however often its entry is applied; a superseding package
-takes over the instances of the one it supersedes and adds nothing to the study's counts; whatever text the journal
+takes over the instances (and copies) of the one it supersedes and adds nothing to the study's counts, nor does a copy;
+whatever text the journal
 accepted is accepted here. A batch costs a fixed number of statements, so the price of a study is that of its rows.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from retention.catalog.bulk import insert_rows
+from retention.catalog.columns import Instant
 from retention.catalog.holdings import Holdings
 from retention.catalog.locations import PackageInstances, relocate_instances, store_instances
 from retention.catalog.places import PlaceRows
@@ -26,7 +28,14 @@ BATCH = 256
 Values = dict[str, Any]
 
 _SUPERSEDE = (
-    update(PACKAGE).where(PACKAGE.c.id == bindparam("the_id")).values(superseded_row=bindparam("by_row"))
+    update(PACKAGE)
+    .where(PACKAGE.c.id == bindparam("the_id"))
+    .values(superseded_row=bindparam("by_row"), drop_at=bindparam("until_at", type_=Instant()))
+)
+_FOLLOW = (
+    update(PACKAGE)
+    .where(PACKAGE.c.copy_of_row == bindparam("the_id"), PACKAGE.c.superseded_row.is_(None))
+    .values(copy_of_row=bindparam("by_row"))
 )
 _LAST_PACKAGE = select(func.max(PACKAGE.c.id))
 
@@ -78,7 +87,8 @@ class _Batch:
             (o, r.study.study_uid) for o, r in zip(self._owners, records, strict=True) if r.study is not None
         )
         self._holdings = Holdings(connection, keys)
-        self._superseded = self._superseded_rows()
+        self._older = self._older_rows()
+        self._study_rows: dict[int, int | None] = {}
 
     def store(self) -> None:
         """Write everything, referred-to rows first."""
@@ -94,7 +104,7 @@ class _Batch:
             [
                 PackageInstances(owner, row, record.digests)
                 for (row, record), owner in self._owned()
-                if record.supersedes is None
+                if record.supersedes is None and record.copy_of is None
             ],
         )
         self._supersede()
@@ -103,11 +113,12 @@ class _Batch:
         return list(zip(self._records, self._owners, strict=True))
 
     def _package(self, row: int, record: PackageRecord, owner: int) -> Values:
+        self._study_rows[row] = self._study_row(record, owner)
         return {
             "id": row,
             "package_id": record.package_id,
             "institution_row": owner,
-            "study_row": self._study_row(record, owner),
+            "study_row": self._study_rows[row],
             "kind": record.kind.value,
             "tier": record.tier,
             "data": record.protection.data,
@@ -125,11 +136,15 @@ class _Batch:
             "closed": record.closed,
             "verified_at": _oldest_reading(record),
             "lost": False,
-            "supersedes_row": self._superseded.get(record.supersedes) if record.supersedes else None,
+            "supersedes_row": self._older.get(record.supersedes) if record.supersedes else None,
             "superseded_row": None,
+            "copy_of_row": self._older.get(record.copy_of) if record.copy_of else None,
+            "drop_at": record.drop_at if record.copy_of else None,
         }
 
     def _study_row(self, record: PackageRecord, owner: int) -> int | None:
+        if record.copy_of is not None:
+            return self._study_of(self._older[record.copy_of])
         if record.study is None:
             return None  # in quarantine; or its key is gone, and with it all that it says of itself
         if record.kind is PackageKind.QUARANTINE:
@@ -155,8 +170,16 @@ class _Batch:
             for shard in record.shards
         ]
 
-    def _superseded_rows(self) -> dict[str, int]:
-        wanted = [record.supersedes for _, record in self._records if record.supersedes is not None]
+    def _study_of(self, package_row: int) -> int | None:
+        known = self._study_rows.get(package_row)
+        if known is None:
+            study = select(PACKAGE.c.study_row).where(PACKAGE.c.id == package_row)
+            known = self._connection.execute(study).scalar()
+        return known
+
+    def _older_rows(self) -> dict[str, int]:
+        """Return the rows of the packages that those of this batch supersede, or are copies of."""
+        wanted = [older for _, r in self._records for older in (r.supersedes, r.copy_of) if older is not None]
         if not wanted:
             return {}
         rows = {str(record.package_id): row for row, record in self._records}
@@ -164,23 +187,27 @@ class _Batch:
         rows.update(self._connection.execute(known).all())
         for package_id in wanted:
             if package_id not in rows:
-                raise CatalogError(f"package {package_id} is superseded, and the catalog does not know it")
+                raise CatalogError(
+                    f"the catalog does not know package {package_id}, which another is a form of"
+                )
         return rows
 
     def _supersede(self) -> None:
         for (row, record), owner in self._owned():
             if record.supersedes is None:
                 continue
-            old_row = self._superseded[record.supersedes]
+            old_row = self._older[record.supersedes]
             old = select(PACKAGE.c.instances, PACKAGE.c.study_row, PACKAGE.c.institution_row)
             instances, study_row, institution_row = self._connection.execute(
                 old.where(PACKAGE.c.id == old_row)
             ).one()
-            new_study_row = self._study_row(record, owner)
+            new_study_row = self._study_rows[row]
             if (instances, study_row, institution_row) != (record.instances, new_study_row, owner):
                 message = f"package {record.package_id} does not hold what {record.supersedes} holds"
                 raise CatalogError(message, hint="run `retention journal verify`", package=record.package_id)
-            self._connection.execute(_SUPERSEDE, {"the_id": old_row, "by_row": row})
+            rows = {"the_id": old_row, "by_row": row}
+            self._connection.execute(_SUPERSEDE, rows | {"until_at": record.drop_at})
+            self._connection.execute(_FOLLOW, rows)
             relocate_instances(self._connection, old_row, PackageInstances(owner, row, record.digests))
 
 

@@ -18,7 +18,14 @@ from retention.catalog.tables import PACKAGE, SHARD, VOLUME
 from retention.model.identifiers import PackageId
 
 _PLACED = (
-    select(PACKAGE.c.package_id, SHARD.c.number, SHARD.c.generation, VOLUME.c.name, SHARD.c.size_bytes)
+    select(
+        PACKAGE.c.package_id,
+        SHARD.c.number,
+        SHARD.c.generation,
+        VOLUME.c.name,
+        SHARD.c.size_bytes,
+        PACKAGE.c.drop_at.is_not(None),
+    )
     .join(PACKAGE, PACKAGE.c.id == SHARD.c.package_row)
     .join(VOLUME, VOLUME.c.id == SHARD.c.volume_row)
     .order_by(PACKAGE.c.package_id, SHARD.c.number)
@@ -34,5 +41,5 @@ def _read(connection: Connection, page: Sequence[AnyRow]) -> Iterator[PlacedShar
     if not page:
         return
     between = PACKAGE.c.package_id.between(page[0].package_id, page[-1].package_id)
-    for package_id, number, generation, volume, size_bytes in connection.execute(_PLACED.where(between)):
-        yield PlacedShard(PackageId(package_id), number, generation, volume, size_bytes)
+    for package_id, *shard in connection.execute(_PLACED.where(between)):
+        yield PlacedShard(PackageId(package_id), *shard)

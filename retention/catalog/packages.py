@@ -1,22 +1,24 @@
 """Packages: one, those of a study, and all of them in the order in which an audit should read them.
 
-The invariant: a superseded package is in no list, only found by its id.
+The invariant: a superseded package is in no list of what is held, only found by its id, and among the forms of a study
+as long as anything of it lies on volumes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 
 from retention.catalog.columns import AnyRow
 from retention.catalog.database import Database
 from retention.catalog.paging import Lane, walk
 from retention.catalog.records import PackageKind, PackageSummary, ShardRecord
 from retention.catalog.shards import read_shards
-from retention.catalog.tables import INSTITUTION, PACKAGE, STUDY
+from retention.catalog.tables import INSTITUTION, PACKAGE, SHARD, STUDY
 from retention.model.errors import NotFoundError
 from retention.model.identifiers import InstitutionId, KeyId, PackageId
 from retention.model.layout import Protection
@@ -24,6 +26,7 @@ from retention.model.layout import Protection
 KEYS = 500
 
 _SUPERSEDED = PACKAGE.alias("superseded")
+_COPIED = PACKAGE.alias("copied")
 _PACKAGES = (
     select(
         PACKAGE,
@@ -31,11 +34,14 @@ _PACKAGES = (
         INSTITUTION.c.name.label("institution"),
         STUDY.c.study_uid,
         _SUPERSEDED.c.package_id.label("supersedes"),
+        _COPIED.c.package_id.label("copy_of"),
     )
     .join(INSTITUTION, INSTITUTION.c.id == PACKAGE.c.institution_row)
     .outerjoin(STUDY, STUDY.c.id == PACKAGE.c.study_row)
     .outerjoin(_SUPERSEDED, _SUPERSEDED.c.id == PACKAGE.c.supersedes_row)
+    .outerjoin(_COPIED, _COPIED.c.id == PACKAGE.c.copy_of_row)
 )
+_HAS_SHARDS = select(SHARD.c.number).where(SHARD.c.package_row == PACKAGE.c.id).correlate(PACKAGE).exists()
 
 
 def read_package(connection: Connection, package_id: PackageId) -> PackageSummary:
@@ -46,9 +52,51 @@ def read_package(connection: Connection, package_id: PackageId) -> PackageSummar
 
 
 def read_packages_of(connection: Connection, study_row: int) -> list[PackageSummary]:
-    """Return the packages that hold a study, oldest first."""
+    """Return the packages that hold a study, recalled copies too, oldest first."""
     wanted = _PACKAGES.where(PACKAGE.c.study_row == study_row, PACKAGE.c.superseded_row.is_(None))
     return _summaries(connection, wanted.order_by(PACKAGE.c.id))
+
+
+def read_forms_of(connection: Connection, study_row: int) -> list[PackageSummary]:
+    """Return every package that has shards of a study, superseded ones in their grace and copies too, oldest first."""
+    wanted = _PACKAGES.where(PACKAGE.c.study_row == study_row, _HAS_SHARDS)
+    return _summaries(connection, wanted.order_by(PACKAGE.c.id))
+
+
+def read_copies_of(connection: Connection, package_row: int) -> list[PackageSummary]:
+    """Return the recalled copies of a package, oldest first."""
+    wanted = _PACKAGES.where(PACKAGE.c.copy_of_row == package_row, PACKAGE.c.superseded_row.is_(None))
+    return _summaries(connection, wanted.order_by(PACKAGE.c.id))
+
+
+def list_leaving(database: Database, at: datetime) -> Iterator[PackageSummary]:
+    """Yield the superseded packages and copies whose shards may be dropped by that instant, longest due first."""
+    due = select(PACKAGE.c.drop_at, PACKAGE.c.id).where(PACKAGE.c.drop_at <= at)
+
+    def read(connection: Connection, page: Sequence[AnyRow]) -> list[PackageSummary]:
+        rows = [row for _, row in page]
+        found = {p.id: p for p in connection.execute(_PACKAGES.where(PACKAGE.c.id.in_(rows)))}
+        return _with_shards(connection, [found[row] for row in rows])
+
+    return walk(database, Lane(due, (PACKAGE.c.drop_at, PACKAGE.c.id)), read)
+
+
+def set_drop_at(connection: Connection, package_row: int, at: datetime) -> None:
+    """Set when the shards of a superseded package or a copy may be dropped; no effect once they are."""
+    leaving = update(PACKAGE).where(PACKAGE.c.id == package_row, PACKAGE.c.drop_at.is_not(None))
+    connection.execute(leaving.values(drop_at=at))
+
+
+def forget_shards(connection: Connection, package_row: int) -> None:
+    """Note that nothing of a superseded package, or of a copy, lies on volumes any more.
+
+    A copy that is gone counts as superseded by what it was a copy of. Raises WriteOnceError for a package in force.
+    """
+    own = PACKAGE.c.id == package_row
+    copy = own, PACKAGE.c.copy_of_row.is_not(None), PACKAGE.c.superseded_row.is_(None)
+    connection.execute(update(PACKAGE).where(*copy).values(superseded_row=PACKAGE.c.copy_of_row))
+    connection.execute(delete(SHARD).where(SHARD.c.package_row == package_row))
+    connection.execute(update(PACKAGE).where(own).values(drop_at=None))
 
 
 def list_packages(
@@ -130,6 +178,8 @@ def _package(row: AnyRow, shards: tuple[ShardRecord, ...]) -> PackageSummary:
         key_segment=row.key_segment,
         supersedes=PackageId(row.supersedes) if row.supersedes else None,
         is_superseded=row.superseded_row is not None,
+        copy_of=PackageId(row.copy_of) if row.copy_of else None,
+        drop_at=row.drop_at,
         sequence=row.sequence,
         created_at=row.created_at,
         closed=row.closed,

@@ -98,13 +98,14 @@ class ShardRecord:
 
 @dataclass(frozen=True, slots=True)
 class PlacedShard:
-    """A shard that lies somewhere, and the package it belongs to."""
+    """A shard that lies somewhere, and the package it belongs to; `is_leaving`: somebody may be dropping it."""
 
     package_id: PackageId
     number: int
     generation: int
     volume: str
     size_bytes: int
+    is_leaving: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class PackageRecord:
 
     Every shard must agree with `index_root` and `manifest_digest`. `digests` are (keyed digest of the identity, 16
     bytes; ordinal in the package) of every instance. A package that `supersedes` another holds the same instances in
-    another form.
+    another form, whose shards stay until `drop_at`. A `copy_of` another holds them once more, itself until `drop_at`.
     """
 
     package_id: PackageId
@@ -149,6 +150,8 @@ class PackageRecord:
     key_segment: int | None = None
     supersedes: PackageId | None = None
     closed: bool = True
+    copy_of: PackageId | None = None
+    drop_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,10 @@ def health_of(bad: int, corrupt: int, parity: int) -> Health:
 
 @dataclass(frozen=True, slots=True)
 class PackageSummary:
-    """A package as the catalog knows it, with its shards as of when the page it came on was read."""
+    """A package as the catalog knows it, with its shards as of when the page it came on was read.
+
+    `drop_at`: when the shards of a superseded package, or of a copy, may be dropped; None once they are.
+    """
 
     package_id: PackageId
     institution_id: InstitutionId
@@ -196,6 +202,8 @@ class PackageSummary:
     key_segment: int | None
     supersedes: PackageId | None
     is_superseded: bool
+    copy_of: PackageId | None
+    drop_at: datetime | None
     sequence: int
     created_at: datetime
     closed: bool

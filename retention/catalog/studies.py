@@ -32,8 +32,8 @@ from retention.model.facts import PatientFacts, SeriesFacts, StudyFacts
 from retention.model.findings import Health
 from retention.model.states import StudyState
 
-_Held = tuple[str, Health, datetime]
-"""What a study's summary needs of a package: tier, health, oldest reading."""
+_Held = tuple[str, Health, datetime, bool]
+"""What a study's summary needs of a package: tier, health, oldest reading, whether it is a recalled copy."""
 
 _SEVERITY = list(Health)
 _STATES = {state.value: state for state in StudyState}
@@ -55,6 +55,7 @@ _HELD = (
         PACKAGE.c.parity,
         PACKAGE.c.lost,
         PACKAGE.c.verified_at,
+        PACKAGE.c.copy_of_row.is_not(None).label("is_copy"),
         func.count(SHARD.c.number).label("bad"),
         func.count(SHARD.c.number).filter(SHARD.c.state == "corrupt").label("corrupt"),
     )
@@ -185,15 +186,18 @@ def _summaries(
         return []
     held: dict[int, list[_Held]] = {}
     packages = connection.execute(_HELD.where(PACKAGE.c.study_row.in_(rows))).all()
-    for study_row, tier, parity, lost, verified_at, bad, corrupt in packages:
+    for study_row, tier, parity, lost, verified_at, is_copy, bad, corrupt in packages:
         health = Health.LOST if lost else health_of(bad, corrupt, parity)
-        held.setdefault(study_row, []).append((tier, health, verified_at))
+        held.setdefault(study_row, []).append((tier, health, verified_at, is_copy))
     studies = connection.execute(_SUMMARY.where(STUDY.c.id.in_(rows), *conditions)).all()
     found = {row: _summary(study, held.get(row, [])) for row, *study in studies}
     return [found[row] for row in rows if row in found]
 
 
 def _summary(study: Sequence[Any], packages: Sequence[_Held]) -> StudySummary:
+    own = [
+        held[:3] for held in packages if not held[3]
+    ]  # a study stands by its own packages, not by its copies
     # By position: this runs once for every study of a list, and names would be half of its price.
     study_uid, instances, bytes_received, state, keep_until_on, received_at, institution_id, institution = (
         study
@@ -202,15 +206,15 @@ def _summary(study: Sequence[Any], packages: Sequence[_Held]) -> StudySummary:
         study_uid=study_uid,
         institution=institution,
         institution_id=institution_id,
-        tiers=tuple(sorted({tier for tier, _, _ in packages})),
+        tiers=tuple(sorted({tier for tier, *_ in packages})),
         instances=instances,
         bytes_received=bytes_received,
         state=_STATES[state],
         keep_until_on=keep_until_on,
         holds=0,
-        health=max((health for _, health, _ in packages), key=_SEVERITY.index, default=Health.SOUND),
+        health=max((health for _, health, _ in own), key=_SEVERITY.index, default=Health.SOUND),
         received_at=received_at,
-        last_verified_at=min((verified_at for _, _, verified_at in packages), default=None),
+        last_verified_at=min((verified_at for _, _, verified_at in own), default=None),
     )
 
 

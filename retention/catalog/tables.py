@@ -42,6 +42,8 @@ LIVE = text("superseded_row IS NULL")
 FLAWED = text("state <> 'sound'")
 DATED = text("keep_until_on IS NOT NULL")
 OPEN = text("result IS NULL")
+LEAVING = text("drop_at IS NOT NULL")
+COPY = text("copy_of_row IS NOT NULL")
 
 
 class InstitutionRow(Base, table=True):
@@ -136,6 +138,9 @@ class PackageRow(Base, table=True):
         partial_index("ix_package_tier_study", "tier", "study_row", where=LIVE),
         partial_index("ix_package_verified", "verified_at", "id", where=LIVE),
         partial_index("ix_package_tier_verified", "tier", "verified_at", "id", where=LIVE),
+        partial_index("ix_package_leaving", "drop_at", "id", where=LEAVING),
+        partial_index("ix_package_copy", "copy_of_row", "id", where=COPY),
+        Index("ix_package_forms", "study_row", "id"),
     )
 
     id: int = Field(sa_column=key_column())
@@ -163,6 +168,8 @@ class PackageRow(Base, table=True):
         sa_column=refers_to("supersedes_row", "package", nullable=True, unique=True)
     )
     superseded_row: int | None = Field(sa_column=refers_to("superseded_row", "package", nullable=True))
+    copy_of_row: int | None = Field(sa_column=refers_to("copy_of_row", "package", nullable=True))
+    drop_at: datetime | None = Field(sa_column=Column("drop_at", Instant()))
 
 
 class ShardRow(Base, table=True):

@@ -83,6 +83,17 @@ class Transaction:
         """Note that an audit proved a package lost, or found it readable again. Raises NotFoundError."""
         packages.set_lost(self._connection, self._package_row(package_id), lost=lost)
 
+    def set_drop_at(self, package_id: PackageId, at: datetime) -> None:
+        """Set when the shards of a superseded package or a copy may be dropped. Raises NotFoundError."""
+        packages.set_drop_at(self._connection, self._package_row(package_id), at)
+
+    def forget_shards(self, package_id: PackageId) -> None:
+        """Note that nothing of a superseded package, or of a copy, lies on volumes any more.
+
+        Raises NotFoundError, and WriteOnceError for a package in force.
+        """
+        packages.forget_shards(self._connection, self._package_row(package_id))
+
     def set_decision(
         self, study_uid: str, institution: str, decided: StudyState, keep_until_on: date | None
     ) -> None:

@@ -42,7 +42,7 @@ MUTABLE = {
         "keep_until_on",
     ),
     "series": ("modality", "body_part", "description", "manufacturer", "instances"),
-    "package": ("key_segment", "closed", "verified_at", "lost", "superseded_row"),
+    "package": ("key_segment", "closed", "verified_at", "lost", "superseded_row", "copy_of_row", "drop_at"),
     "shard": ("generation", "volume_row", "size_bytes", "state", "verified_at"),
     "instance": (),
     "quarantined": (),
@@ -158,6 +158,7 @@ def test_an_update_does_not_push_another_row_out(raw: sqlite3.Connection, table,
         "UPDATE package SET closed = 0",
         "UPDATE package SET superseded_row = NULL WHERE superseded_row IS NOT NULL",
         "UPDATE package SET superseded_row = 3 WHERE superseded_row IS NOT NULL",
+        "UPDATE package SET copy_of_row = 1 WHERE id = 3",
         "UPDATE shard SET generation = generation - 1 WHERE package_row = 3",
         "UPDATE instance SET package_row = 3",
         "UPDATE instance SET ordinal = ordinal + 1",
@@ -180,7 +181,8 @@ def test_what_moves_moves_forward(raw: sqlite3.Connection, statement):
         "INSERT INTO instance VALUES (1, x'00', 0, 1, 0)",
         (
             "INSERT INTO package SELECT 9, 'new', 1, 1, 'quarantine', tier, data, parity, format, 0, 0, 0, index_root,"
-            " manifest_digest, key_id, NULL, 9, created_at, 1, verified_at, 0, NULL, NULL FROM package WHERE id = 3"
+            " manifest_digest, key_id, NULL, 9, created_at, 1, verified_at, 0, NULL, NULL, NULL, NULL FROM package"
+            " WHERE id = 3"
         ),
     ],
 )

@@ -30,7 +30,7 @@ def test_shards_come_by_package_id_whatever_the_order_of_arrival(catalog: Catalo
         for number in (1, 2, 3, 4, 7, 8, 9)
         for shard in range(2 if number % 2 else 6)
     ]
-    assert found[0] == PlacedShard(package_id(1), 0, 0, "hot-a", 1000)
+    assert found[0] == PlacedShard(package_id(1), 0, 0, "hot-a", 1000, is_leaving=False)
 
 
 def test_what_lies_nowhere_is_not_among_them_and_what_is_flawed_is(catalog: Catalog):
@@ -38,7 +38,7 @@ def test_what_lies_nowhere_is_not_among_them_and_what_is_flawed_is(catalog: Cata
     keep(catalog, package(1, protection=HOT, shards=(shards(HOT)[0], unplaced)))
     with catalog.transaction() as tx:
         tx.set_shards(package_id(1), [ShardRecord(0, "hot-b", 900, 3, ShardState.MISSING)])
-    assert list(catalog.placed_shards()) == [PlacedShard(package_id(1), 0, 3, "hot-b", 900)]
+    assert list(catalog.placed_shards()) == [PlacedShard(package_id(1), 0, 3, "hot-b", 900, is_leaving=False)]
 
 
 def test_a_superseded_package_is_among_them_as_long_as_its_shards_are(catalog: Catalog):

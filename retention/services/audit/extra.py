@@ -26,6 +26,8 @@ from retention.services.stores import Stores
 from retention.services.volumes import parse_shard_key, shard_key
 
 PREFIX = "packages/"
+_HELD, _LEAVING, _LISTED = range(3)
+"""Where a name is from: the catalog, which holds to it or lets it go, or a volume."""
 ASKED_TOGETHER = 500
 
 
@@ -53,19 +55,16 @@ def compare(stores: Stores) -> Iterator[Discrepancy]:
     silent: set[str] = set()
     listed = heapq.merge(*(_listed(stores, volume.name, silent) for volume in stores.volumes))
     known = map(_named, stores.catalog.placed_shards())
-    merged = heapq.merge(
-        ((key, volume, 0, size) for key, volume, size in known),
-        ((key, volume, 1, size) for key, volume, size in listed),
-    )
+    merged = heapq.merge(known, ((key, volume, _LISTED, size) for key, volume, size in listed))
     for (key, volume), found in groupby(merged, key=lambda each: each[:2]):
         sizes = {source: size for _, _, source, size in found}
-        if 1 not in sizes:
-            if volume not in silent and volume in stores.volumes:
+        if _LISTED not in sizes:
+            if _HELD in sizes and volume not in silent and volume in stores.volumes:
                 yield Discrepancy(Difference.MISSING, volume, key)
-        elif 0 not in sizes:
-            yield Discrepancy(Difference.EXTRA, volume, key, sizes[1])
-        elif sizes[0] != sizes[1]:
-            yield Discrepancy(Difference.SIZE, volume, key, sizes[1])
+        elif len(sizes) == 1:
+            yield Discrepancy(Difference.EXTRA, volume, key, sizes[_LISTED])
+        elif len(set(sizes.values())) > 1:
+            yield Discrepancy(Difference.SIZE, volume, key, sizes[_LISTED])
 
 
 def lasting(stores: Stores, found: Iterable[Discrepancy]) -> Iterator[Discrepancy]:
@@ -122,8 +121,9 @@ def _listed(stores: Stores, volume: str, silent: set[str]) -> Iterator[tuple[str
         silent.add(volume)  # a finding already
 
 
-def _named(shard: PlacedShard) -> tuple[str, str, int]:
-    return shard_key(shard.package_id, shard.number, shard.generation), shard.volume, shard.size_bytes
+def _named(shard: PlacedShard) -> tuple[str, str, int, int]:
+    key = shard_key(shard.package_id, shard.number, shard.generation)
+    return key, shard.volume, _LEAVING if shard.is_leaving else _HELD, shard.size_bytes
 
 
 def _finding(stores: Stores, volume: str, key: str) -> Finding:

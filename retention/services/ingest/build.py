@@ -18,7 +18,7 @@ from retention.keyring.keyring import PendingKey
 from retention.model.clock import Clock, format_instant
 from retention.model.identifiers import InstitutionId, PackageId, new_id
 from retention.model.layout import TierSpec
-from retention.package.geometry import Geometry, default_cell_bytes
+from retention.package.geometry import default_cell_bytes
 from retention.package.manifest import (
     KIND_QUARANTINE,
     ROLE_FIRST,
@@ -27,14 +27,13 @@ from retention.package.manifest import (
     InstanceRow,
     SeriesEntry,
     StudyEntry,
-    read_public,
 )
 from retention.package.records import ShardHeader
 from retention.package.sealing import Sealer
-from retention.package.shard import Reference
-from retention.package.writer import PackageWriter, Tail
+from retention.package.writer import PackageWriter
 from retention.services.ingest.pack import FileRefused, InstanceEnd, InstancePacker, Product, SealedBlock
 from retention.services.ingest.scan import ScannedFile
+from retention.services.making import MadePackage
 from retention.services.stores import Stores
 from retention.services.uploads import PackageUploads
 from retention.storage.state import VolumeState
@@ -49,36 +48,15 @@ class FileToKeep:
 
 
 @dataclass(slots=True)
-class BuiltPackage:
-    """A package whose shards are written and still unknown to anybody.
+class BuiltPackage(MadePackage):
+    """A new package of files.
 
     `known` is how often the archive held each instance (by digest) when the files were recognised; new ones are absent.
     """
 
-    package: PackageId
-    institution: InstitutionId
-    tier: TierSpec
-    kind: str
-    key: PendingKey
-    uploads: PackageUploads
-    header: ShardHeader
-    tail: Tail
-    contents: Contents
     files: Sequence[FileToKeep]
     refused: Sequence[FileRefused]
     known: Mapping[bytes, int]
-
-    @property
-    def received_bytes(self) -> int:
-        return sum(row.size_bytes for row in self.contents.instances)
-
-    def reference(self) -> Reference:
-        """Return what every shard must agree with, from memory, to compare what was read back."""
-        tail = self.tail
-        geometry = Geometry(self.header.protection, self.header.cell_bytes, tail.entry.stream_bytes)
-        return Reference(
-            self.header, tail.entry, geometry, tail.index, tail.manifest, read_public(tail.manifest)
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pytest
 
 from retention.catalog.records import ShardState
 from retention.model.errors import ArchiveError, NotFoundError, PlacementError, UsageError
-from retention.services import events, institutions
+from retention.services import events, institutions, making
 from retention.services.events import Names
 from retention.services.ingest import finish, ingest
 from retention.services.ingest.build import BuiltPackage, PackageBuilder
@@ -307,7 +307,7 @@ def test_a_package_that_fails_alone_is_told_and_does_not_stop_the_others(
 ):
     for number in range(3):
         empty.send(f"{number}.dcm", instance(1, study=f"1.2.9.{number}"))
-    honest, seen = finish._verify, Counter[str]()
+    honest, seen = making._verify, Counter[str]()
 
     def failing(built: BuiltPackage) -> object:
         seen["times"] += 1
@@ -317,7 +317,7 @@ def test_a_package_that_fails_alone_is_told_and_does_not_stop_the_others(
         return honest(built)
 
     with monkeypatch.context() as patch:
-        patch.setattr(finish, "_verify", failing)
+        patch.setattr(making, "_verify", failing)
         report = empty.ingest()
     assert counted(report) == {"studies": 2, "stored": 2}
     assert [failure.message for failure in report.failures] == ["the medium gives back other bytes"]
