@@ -74,11 +74,14 @@ def create_archive(root: Path, name: str, *, is_rehearsal: bool, clock: Clock | 
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     archive_id, root_secret, recovery_secret = ArchiveId(new_id()), new_secret(), new_secret()
     _write_root_key(root_key_path(root, os.environ), root_secret)
-    volumes = VolumeSet({spec.name: open_volume(spec, root) for spec in settings.volumes.values()}, settings)
+    clock = clock or SystemClock()
+    volumes = VolumeSet(
+        {spec.name: open_volume(spec, root, clock) for spec in settings.volumes.values()}, settings
+    )
     stores = Stores(
         root,
         settings,
-        clock or SystemClock(),
+        clock,
         archive_id,
         Openers(
             catalog=lambda: Catalog.create(settings.catalog, archive_id, root=root),
@@ -198,7 +201,7 @@ def _stores(
             if record is not None:
                 expected = VolumeIdentity(archive_id, record.volume_id, name, "")
                 device = DeviceRecord(record.device, record.is_mount) if record.device is not None else None
-            opened[name] = open_volume(spec, root, expected=expected, recorded=device)
+            opened[name] = open_volume(spec, root, stores.ticking, expected=expected, recorded=device)
         return VolumeSet(opened, settings)
 
     def open_journal() -> Journal:
@@ -234,7 +237,7 @@ def _archive_id_from_volumes(root: Path, settings: ArchiveSettings) -> ArchiveId
     found: Counter[ArchiveId] = Counter()
     for spec in settings.volumes.values():
         try:
-            identity = open_volume(spec, root).identity()
+            identity = open_volume(spec, root, SystemClock()).identity()
         except StorageError:
             continue  # it is away
         if identity is not None:

@@ -80,7 +80,6 @@ def store_volume(connection: Connection, record: VolumeRecord) -> None:
         "url": spec.url,
         "site": spec.site,
         "domain": spec.domain,
-        "options": dict(spec.options),
         "device": record.device,
         "is_mount": record.is_mount,
         "state": record.state,
@@ -141,5 +140,5 @@ def _institution(row: AnyRow) -> InstitutionRecord:
 
 
 def _volume(row: AnyRow) -> VolumeRecord:
-    spec = VolumeSpec(name=row.name, url=row.url, site=row.site, domain=row.domain, options=dict(row.options))
+    spec = VolumeSpec(name=row.name, url=row.url, site=row.site, domain=row.domain)
     return VolumeRecord(spec, VolumeId(row.volume_id), row.device, row.is_mount, row.state, row.sequence)

@@ -70,7 +70,6 @@ class VolumeRow(Base, table=True):
     url: str = Field(sa_column=Column("url", Text(), nullable=False))
     site: str = Field(sa_column=Column("site", Text(), nullable=False))
     domain: str = Field(sa_column=Column("domain", Text(), nullable=False))
-    options: dict[str, Any] = Field(sa_column=Column("options", JSON(), nullable=False))
     device: str | None = Field(sa_column=Column("device", Text()))
     is_mount: bool = Field(sa_column=Column("is_mount", Boolean(), nullable=False))
     state: str = Field(sa_column=Column("state", String(32), nullable=False))

@@ -27,6 +27,8 @@ _CODES: dict[type[errors.RetentionError], int] = {
     errors.ArchiveError: NO_ARCHIVE,
     errors.LockedError: LOCKED,
     errors.RecallPendingError: NOT_READY,
+    errors.NotReadyError: NOT_READY,
+    errors.ObjectLockedError: NOT_ALLOWED,
 }
 
 

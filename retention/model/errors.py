@@ -7,6 +7,7 @@ statuses in one table. A bug is never a RetentionError.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -189,6 +190,37 @@ class ReadBackError(StorageError):
     """A volume does not give back what was just written."""
 
     code = "STO-010"
+
+
+class NotReadyError(StorageError):
+    """The object is archived, on a volume that answers slowly, and cannot be read now.
+
+    `ready_at` is when it is expected to be readable; None when it was not asked for, or nobody can tell.
+    """
+
+    code = "STO-011"
+    retryable = True
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, ready_at: datetime | None = None, **context: object
+    ) -> None:
+        super().__init__(message, hint=hint, **context)
+        self.ready_at = ready_at
+
+
+class ObjectLockedError(StorageError):
+    """The volume will not remove the object before a date it has promised to keep it until, or while it is on hold.
+
+    `until_at` is that date; None while a legal hold alone keeps it.
+    """
+
+    code = "STO-012"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, until_at: datetime | None = None, **context: object
+    ) -> None:
+        super().__init__(message, hint=hint, **context)
+        self.until_at = until_at
 
 
 class IntegrityError(RetentionError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +33,57 @@ class Protection:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectLockSpec:
+    """S3 Object Lock on what is written: COMPLIANCE or GOVERNANCE, renewed so that `window` is always ahead."""
+
+    mode: str
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class S3Spec:
+    """What an S3 volume has besides its URL; None is the service's own default.
+
+    `checksums` is `when_supported` (what AWS wants) or `when_required` (what older services bear); None: by endpoint.
+    """
+
+    endpoint: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    storage_class: str | None = None
+    object_lock: ObjectLockSpec | None = None
+    checksums: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecallSpec:
+    """How soon a slow tier answers, and how long what it brought back stays readable."""
+
+    delay: timedelta
+    keep: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class VolumeSpec:
-    """A place that fails as one. `domain` names what fails together with it; `site` groups domains."""
+    """A place that fails as one. `domain` names what fails together with it; `site` groups domains.
+
+    `recall` is its tier's: objects below `packages/` are archived there as soon as they are written.
+    """
 
     name: str
     url: str
     site: str
     domain: str
-    options: dict[str, object] = field(default_factory=dict)
+    s3: S3Spec = S3Spec()
+    recall: RecallSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TierSpec:
-    """A tier: its volumes, protection, the packing background work aims at, how soon it answers."""
+    """A tier: its volumes, protection, the packing background work aims at, how soon it answers.
+
+    `takes_from_bytes`: studies of fewer bytes are not worth its requests and minimum sizes, and stay where they are.
+    """
 
     name: str
     volumes: tuple[str, ...]
@@ -52,6 +91,8 @@ class TierSpec:
     packing: str
     availability: str
     accept_single_domain: bool
+    recall: RecallSpec | None = None
+    takes_from_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

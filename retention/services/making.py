@@ -116,6 +116,8 @@ def package_entry(
         "key": made.key.key_id,
         "key_segment": key_segment,
     }
+    if unread := made.uploads.unread():
+        public["unread"] = list(unread)
     return NewEntry(
         at=at,
         actor=actor,

@@ -125,13 +125,14 @@ def package_record(envelope: Envelope, contents: Contents | None, names: Names) 
     data, institution = envelope.data, InstitutionId(envelope.institution or "")
     protection = Protection(number_of(data, "data"), number_of(data, "parity"))
     shard_bytes = number_of(data, "shard_bytes")
+    unread = set(list_of(data, "unread")) if "unread" in data else set()
     shards = tuple(
         ShardRecord(
             number,
             None if volume is None else str(volume),
             shard_bytes,
             state=ShardState.UNPLACED if volume is None else ShardState.SOUND,
-            verified_at=None if volume is None else envelope.at,
+            verified_at=None if volume is None or number in unread else envelope.at,
         )
         for number, volume in enumerate(list_of(data, "shards"))
     )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,11 @@ class Stores:
         self._openers = openers
 
     @property
+    def ticking(self) -> Clock:
+        """The archive's clock for what is opened before it is known whether this is a rehearsal."""
+        return StoresClock(self)
+
+    @property
     def actor(self) -> str:
         """How the journal names who acts: the program itself, or a keyed digest of the person's name."""
         if self.person is None:
@@ -84,6 +90,19 @@ class Stores:
             opened = self.__dict__.pop(name, None)
             if opened is not None:
                 opened.close()
+
+
+@dataclass(frozen=True, slots=True)
+class StoresClock:
+    """Whatever clock the stores have when it is asked."""
+
+    stores: Stores
+
+    def now(self) -> datetime:
+        return self.stores.clock.now()
+
+    def monotonic_s(self) -> float:
+        return self.stores.clock.monotonic_s()
 
 
 @dataclass(frozen=True, slots=True)

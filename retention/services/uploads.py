@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
+from datetime import datetime
 
 from retention.model.errors import IntegrityError, PlacementError, ReadBackError, StorageError
 from retention.model.identifiers import PackageId
@@ -23,16 +24,21 @@ from retention.storage.volume import Upload, Volume
 
 
 class ShardUpload:
-    """One shard: a sink that remembers its failure instead of raising it. After a failure nothing more happens."""
+    """One shard: a sink that remembers its failure instead of raising it. After a failure nothing more happens.
 
-    def __init__(self, volume: Volume, key: str, session: str) -> None:
+    `is_read`: its bytes were read back and compared. Without it a sound one was compared by the checksum that the
+    service computed over what it stored (`Volume.read_back`).
+    """
+
+    def __init__(self, volume: Volume, key: str, session: str, *, keep_until: datetime | None = None) -> None:
         """Begin it. Raises StorageError."""
         self._volume = volume
-        self._upload: Upload = volume.begin(key, session)
+        self._upload: Upload = volume.begin(key, session, keep_until=keep_until)
         self._is_published = False
         self.key = key
         self.failure: StorageError | None = None
         self.is_left = False
+        self.is_read = False
 
     @property
     def volume(self) -> str:
@@ -88,13 +94,17 @@ class ShardUpload:
                 self.fail(error)
 
     def _compare(self, reference: Reference, shard: int) -> None:
-        with self._volume.open(self.key, from_medium=True) as reader:
+        opened = self._volume.read_back(self._upload)
+        if opened is None:
+            return
+        with opened as reader:
             try:
                 found = check_shard(reader, reference, shard)
             except IntegrityError as error:
                 raise _differs(self, error.message) from error
         if not found.is_sound:
             raise _differs(self, _described(found))
+        self.is_read = True
 
 
 class PackageUploads:
@@ -120,8 +130,13 @@ class PackageUploads:
         states: Mapping[str, VolumeState],
         package: PackageId,
         session: str,
+        *,
+        keep_until: datetime | None = None,
     ) -> PackageUploads:
-        """Place the package's shards on the tier and start an upload for each. Raises PlacementError, StorageError."""
+        """Place the package's shards on the tier and start an upload for each. Raises PlacementError, StorageError.
+
+        `keep_until`: volumes that lock what they publish do not lock it for longer.
+        """
         placement = place(
             [volume.spec for volume in volumes.of_tier(tier)],
             states,
@@ -135,7 +150,8 @@ class PackageUploads:
         try:
             for shard, name in placement.shards.items():
                 try:
-                    uploads[shard] = ShardUpload(volumes[name], shard_key(package, shard, 0), session)
+                    key = shard_key(package, shard, 0)
+                    uploads[shard] = ShardUpload(volumes[name], key, session, keep_until=keep_until)
                 except StorageError as error:
                     if type(error) is StorageError:  # not the volume's doing: too many open files
                         raise
@@ -151,6 +167,10 @@ class PackageUploads:
     def sound(self) -> dict[int, ShardUpload]:
         """Return the uploads that have not failed, by shard number."""
         return {shard: upload for shard, upload in self.uploads.items() if upload.failure is None}
+
+    def unread(self) -> list[int]:
+        """Return the numbers of the sound shards that were compared by checksum only, not read back."""
+        return [shard for shard, upload in self.sound().items() if not upload.is_read]
 
     @property
     def is_left(self) -> bool:

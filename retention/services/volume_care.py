@@ -103,7 +103,7 @@ def replace_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
     spec = stores.settings.volumes[name]
     if url is not None:
         spec = replace(spec, url=url)
-    place = open_volume(spec, stores.root)
+    place = open_volume(spec, stores.root, stores.ticking)
     at = stores.clock.now()
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)

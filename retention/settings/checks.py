@@ -18,7 +18,7 @@ from retention.settings.terms import volume_directory
 SHARDS = 32  # what the erasure code can number
 JOURNAL_REPLICAS = 3  # journal and keyring lie on at least so many online volumes
 OWN_DIRECTORIES = ("policies", "secrets")
-_S3_ONLY = ("endpoint", "storage_class", "object_lock")
+_S3_ONLY = ("endpoint", "region", "profile", "storage_class", "object_lock", "checksums")
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,8 +122,15 @@ class VolumeSection(Section):
     site: Label | None = Field(None, description="where it stands; groups failure domains")
     domain: Label | None = Field(None, description="what fails together with it")
     endpoint: WebUrl | None = Field(None, description="S3 only: the service, if it is not AWS")
-    storage_class: Label | None = Field(None, description="S3 only")
+    region: Label | None = Field(
+        None, description="S3 only: if the profile or the environment does not say it"
+    )
+    profile: Label | None = Field(None, description="S3 only: which of the AWS profiles has the credentials")
+    storage_class: Label | None = Field(None, description="S3 only: the class of packages")
     object_lock: ObjectLockSection | None = Field(None, description="S3 only")
+    checksums: Literal["when_supported", "when_required"] | None = Field(
+        None, description="S3 only: whether uploads carry checksums in trailers, which some services refuse"
+    )
 
 
 class ProtectionSection(Section):

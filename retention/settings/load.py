@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention.model.errors import ArchiveNotFoundError, SettingsError
-from retention.model.layout import ArchiveSettings, InstitutionSpec, Protection, TierSpec, VolumeSpec
+from retention.model.layout import (
+    ArchiveSettings,
+    InstitutionSpec,
+    ObjectLockSpec,
+    Protection,
+    RecallSpec,
+    S3Spec,
+    TierSpec,
+    VolumeSpec,
+)
+from retention.settings.terms import duration_of
 
 if TYPE_CHECKING:
-    from retention.settings.document import ArchiveDocument, TierSection, VolumeSection
+    from retention.settings.document import ArchiveDocument, RecallSection, TierSection, VolumeSection
 
 FILE_NAME = "archive.yaml"
 
@@ -69,10 +79,13 @@ def parse_document(data: bytes | str, file_name: str = FILE_NAME) -> ArchiveDocu
 
 def settings_of(document: ArchiveDocument) -> ArchiveSettings:
     """Return what the rest of the program works with."""
+    recall_of = {name: tier.recall for tier in document.tiers.values() for name in tier.volumes}
     return ArchiveSettings(
         name=document.name,
         catalog=document.catalog,
-        volumes={name: _volume(name, section) for name, section in document.volumes.items()},
+        volumes={
+            name: _volume(name, section, recall_of.get(name)) for name, section in document.volumes.items()
+        },
         tiers={name: _tier(name, section) for name, section in document.tiers.items()},
         institutions={
             name: InstitutionSpec(
@@ -89,13 +102,24 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
     )
 
 
-def _volume(name: str, section: VolumeSection) -> VolumeSpec:
+def _volume(name: str, section: VolumeSection, recall: RecallSection | None) -> VolumeSpec:
     from retention.settings.checks import domain_of
 
-    written = section.model_dump(exclude_none=True)
-    domain = domain_of(name, written)
-    options = {key: value for key, value in written.items() if key not in ("url", "site", "domain")}
-    return VolumeSpec(name, section.url, section.site or domain, domain, options)
+    domain = domain_of(name, section.model_dump(exclude_none=True))
+    lock = section.object_lock
+    s3 = S3Spec(
+        endpoint=section.endpoint,
+        region=section.region,
+        profile=section.profile,
+        storage_class=section.storage_class,
+        object_lock=None if lock is None else ObjectLockSpec(lock.mode, duration_of(lock.window)),
+        checksums=section.checksums,
+    )
+    return VolumeSpec(name, section.url, section.site or domain, domain, s3, _recall(recall))
+
+
+def _recall(section: RecallSection | None) -> RecallSpec | None:
+    return None if section is None else RecallSpec(duration_of(section.delay), duration_of(section.keep))
 
 
 def _tier(name: str, section: TierSection) -> TierSpec:
@@ -112,4 +136,6 @@ def _tier(name: str, section: TierSection) -> TierSpec:
         packing=section.packing,
         availability=section.availability,
         accept_single_domain=section.accept_single_domain,
+        recall=_recall(section.recall),
+        takes_from_bytes=None if section.takes_from is None else section.takes_from.bytes,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from retention.markup.faults import did_you_mean
@@ -20,7 +21,6 @@ _DURATION = (
     r"P(?=[0-9T])(?:([0-9]{1,5})Y)?(?:([0-9]{1,5})M)?(?:([0-9]{1,5})W)?(?:([0-9]{1,5})D)?"
     r"(?:T(?=[0-9])(?:([0-9]{1,7})H)?(?:([0-9]{1,7})M)?(?:([0-9]{1,7})S)?)?"
 )
-_DURATION_DAYS = (365, 30, 7, 1, 1 / 24, 1 / 1440, 1 / 86400)
 _SIZE = r"([0-9]{1,12}) ?([A-Za-z]*)"
 _SIZE_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "PiB": 1 << 50}
 _SIZE_MISSPELT = {unit.upper().replace("I", ""): unit for unit in _SIZE_UNITS}
@@ -73,14 +73,24 @@ def archive_name_from(text: str, *, otherwise: str = "archive") -> str:
 
 def check_duration(text: str) -> Wrong | None:
     """ISO 8601 durations: `PT24H`, `P7D`, `P1Y6M`; not zero, at most 200 years."""
-    found = re.fullmatch(_DURATION, text)
-    if found is None:
+    if re.fullmatch(_DURATION, text) is None:
         near = text.upper() if re.fullmatch(_DURATION, text.upper()) else None
         return Wrong(f"`{text}` is not an ISO 8601 duration such as PT12H, P7D or P1Y", near)
-    days = sum(int(number or 0) * size for number, size in zip(found.groups(), _DURATION_DAYS, strict=True))
-    if days == 0:
+    duration = duration_of(text)
+    if not duration:
         return Wrong(f"`{text}` is no time at all")
-    return Wrong(f"`{text}` is longer than {_PERIOD_YEARS} years") if days > _PERIOD_YEARS * 366 else None
+    too_long = duration > timedelta(days=_PERIOD_YEARS * 366)
+    return Wrong(f"`{text}` is longer than {_PERIOD_YEARS} years") if too_long else None
+
+
+def duration_of(text: str) -> timedelta:
+    """Return how long a duration is, a month counted as 30 days and a year as 365. ValueError for what is none."""
+    found = re.fullmatch(_DURATION, text)
+    if found is None:
+        raise ValueError(f"not a duration: {text}")
+    years, months, weeks, days, hours, minutes, seconds = (int(number or 0) for number in found.groups())
+    days += years * 365 + months * 30 + weeks * 7
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
 def parse_size(text: str) -> int | Wrong:

@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from retention.model.errors import ObjectNotFoundError, StorageError, UsageError
@@ -70,7 +71,8 @@ class DirectoryVolume(Volume):
 
     # objects, put once
 
-    def begin(self, key: str, session: str) -> Upload:
+    def begin(self, key: str, session: str, *, keep_until: datetime | None = None) -> Upload:
+        del keep_until  # nothing is locked here
         self._require_ready()
         check_key(key)
         temporary = self._temporary(session)
@@ -203,7 +205,7 @@ class DirectoryVolume(Volume):
                 raise UsageError(f"volume {self.name}: {self._root} is not empty", volume=self.name)
             if found is not None and not found.is_same(identity):
                 raise UsageError(f"volume {self.name}: {self._root} is another volume", volume=self.name)
-        return self._settle(identity, write=found is None)
+        return self.settle(identity, write=found is None)
 
     def incoming_sessions(self) -> set[str]:
         return {name.rpartition("-")[0] for name in self._incoming()}
@@ -327,7 +329,7 @@ class DirectoryVolume(Volume):
         finally:
             os.close(descriptor)
 
-    def _settle(self, identity: VolumeIdentity, *, write: bool) -> DeviceRecord:
+    def settle(self, identity: VolumeIdentity, *, write: bool) -> DeviceRecord:
         if write:
             self._replace(IDENTITY_KEY, identity.encode())
         self._expected, self._recorded = identity, self.device()

@@ -11,6 +11,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from retention.model.errors import StorageError, UsageError, VolumeSuspectError
 from retention.model.layout import VolumeSpec
@@ -80,7 +81,8 @@ class MemoryVolume(Volume):
 
     # objects, put once
 
-    def begin(self, key: str, session: str) -> Upload:
+    def begin(self, key: str, session: str, *, keep_until: datetime | None = None) -> Upload:
+        del keep_until  # nothing is locked here
         self._require_ready()
         temporary = f"{check_session(session)}-{os.urandom(8).hex()}"
         with self._translated(check_key(key)):
@@ -198,7 +200,7 @@ class MemoryVolume(Volume):
             raise UsageError(f"volume {self.name}: it is not empty", volume=self.name)
         if found is not None and not found.is_same(identity):
             raise UsageError(f"volume {self.name}: it is another volume", volume=self.name)
-        return self._settle(identity, write=found is None)
+        return self.settle(identity, write=found is None)
 
     def incoming_sessions(self) -> set[str]:
         self._require_readable()
@@ -247,7 +249,7 @@ class MemoryVolume(Volume):
         self._is_suspect = True
         return suspect(self.name, f"{what} could not be synced ({error.strerror})")
 
-    def _settle(self, identity: VolumeIdentity, *, write: bool) -> DeviceRecord:
+    def settle(self, identity: VolumeIdentity, *, write: bool) -> DeviceRecord:
         if write:
             self._replace(IDENTITY_KEY, identity.encode())
         self._expected, self._recorded = identity, self.medium.device

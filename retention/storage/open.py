@@ -1,6 +1,6 @@
 """From a volume's URL to its driver. The one place that knows which drivers there are.
 
-Written so far: `file:`. A path in it is relative to the archive's folder unless it starts with a slash.
+A path in a `file:` URL is relative to the archive's folder unless it starts with a slash.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote
 
+from retention.model.clock import Clock
 from retention.model.errors import SettingsError
 from retention.model.layout import VolumeSpec
 from retention.storage.identity import DeviceRecord, VolumeIdentity
@@ -17,6 +18,7 @@ from retention.storage.volume import Volume
 def open_volume(
     spec: VolumeSpec,
     base: Path,
+    clock: Clock,
     *,
     expected: VolumeIdentity | None = None,
     recorded: DeviceRecord | None = None,
@@ -24,7 +26,8 @@ def open_volume(
 ) -> Volume:
     """Return the volume that `spec.url` names; nothing is looked at yet (`probe` does).
 
-    `base` is the archive's folder; `expected` and `recorded` are what is known of the volume (see DirectoryVolume).
+    `base` is the archive's folder; `expected` and `recorded` are what is known of the volume (see DirectoryVolume);
+    `clock` is for what takes its time on a tier that answers slowly.
     Raises SettingsError for a URL that no driver understands.
     """
     scheme, separator, rest = spec.url.partition(":")
@@ -36,9 +39,14 @@ def open_volume(
         )
     from retention.storage.directory import DirectoryVolume
 
-    return DirectoryVolume(
+    volume = DirectoryVolume(
         spec, base / _file_path(spec, rest), expected=expected, recorded=recorded, reserve_bytes=reserve_bytes
     )
+    if spec.recall is None:
+        return volume
+    from retention.storage.delayed import DelayedVolume
+
+    return DelayedVolume(volume, spec.recall, clock)
 
 
 def _file_path(spec: VolumeSpec, rest: str) -> str:

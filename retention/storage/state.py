@@ -6,9 +6,11 @@ one recorded go in, a state comes out. Nothing is written anywhere on a guess.
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
-from retention.model.errors import VolumeSuspectError, VolumeUnavailableError
+from retention.model.clock import format_instant
+from retention.model.errors import NotReadyError, VolumeSuspectError, VolumeUnavailableError
 from retention.storage.identity import DeviceRecord, VolumeIdentity
 
 
@@ -72,6 +74,18 @@ def suspect(volume: str, why: str) -> VolumeSuspectError:
         f"volume {volume}: {why}; what was written there and not yet confirmed is condemned",
         hint="check the medium and the system's log, then run `retention volume check`",
         volume=volume,
+    )
+
+
+def not_ready(volume: str, key: str, ready_at: datetime | None, *, is_requested: bool) -> NotReadyError:
+    """Return the error that refuses to read an archived object, asked for already or not."""
+    if not is_requested:
+        why, hint = "is archived, and was not asked for", "ask for it with `retention recall request`"
+    else:
+        when = "nobody can tell when" if ready_at is None else f"expected at {format_instant(ready_at)}"
+        why, hint = f"was asked for and is not back yet ({when})", "`retention recall list` says when"
+    return NotReadyError(
+        f"volume {volume}: {key} {why}", hint=hint, ready_at=ready_at, volume=volume, key=key
     )
 
 

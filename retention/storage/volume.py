@@ -15,6 +15,8 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +29,9 @@ Buffer = bytes | bytearray | memoryview
 
 KEY_BYTES = 200
 INCOMING = "incoming"
+SLOW_PREFIX = "packages/"
+"""Only what lies below it is ever archived on a volume that answers slowly; documents answer at once everywhere."""
+
 _KEY = re.compile(r"(?:FORMAT\.md|[a-z0-9_-][a-z0-9._-]*(?:/[a-z0-9_-][a-z0-9._-]*){0,5})\Z")
 _SESSION = re.compile(r"[a-z0-9]{1,40}\Z")
 
@@ -62,6 +67,43 @@ class ObjectStat:
 
     key: str
     size_bytes: int
+
+
+class RecallState(StrEnum):
+    """Whether an object's bytes can be read: always; not now; not yet; for a time.
+
+    ONLINE → ONLINE, and ARCHIVED → (`recall`) REQUESTED → READY until … → ARCHIVED.
+    """
+
+    ONLINE = "online"
+    ARCHIVED = "archived"
+    REQUESTED = "requested"
+    READY = "ready"
+
+
+class Urgency(StrEnum):
+    """How much it is worth to have an archived object soon: what costs least, more, most."""
+
+    ROUTINE = "routine"
+    SOON = "soon"
+    EMERGENCY = "emergency"
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """An object's state. `ready_at` is an estimate while REQUESTED (None: nobody can tell); READY ends `until_at`."""
+
+    state: RecallState
+    ready_at: datetime | None = None
+    until_at: datetime | None = None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether `open` gives the bytes now."""
+        return self.state in (RecallState.ONLINE, RecallState.READY)
+
+
+ONLINE = Availability(RecallState.ONLINE)
 
 
 class ObjectReader(ABC):
@@ -159,8 +201,11 @@ class Volume(ABC):
         return self.spec.name
 
     @abstractmethod
-    def begin(self, key: str, session: str) -> Upload:
-        """Start an object that must not exist yet. `session` names the run it belongs to (a-z, 0-9)."""
+    def begin(self, key: str, session: str, *, keep_until: datetime | None = None) -> Upload:
+        """Start an object that must not exist yet. `session` names the run it belongs to (a-z, 0-9).
+
+        A volume that locks what it publishes never locks it beyond `keep_until`.
+        """
 
     @abstractmethod
     def flush(self) -> None:
@@ -173,9 +218,36 @@ class Volume(ABC):
     def open(self, key: str, *, from_medium: bool = False) -> ObjectReader:
         """Open an object for reading; `from_medium`: what is read comes from the medium and not from memory.
 
-        So what was just published is read back, and an audit reads.
-        Raises ObjectNotFoundError only if the volume answers and has no such object.
+        So an audit reads. Raises ObjectNotFoundError only if the volume answers and has no such object, NotReadyError
+        if it is archived and was not recalled (`stat` and `list` work all the same).
         """
+
+    def read_back(self, upload: Upload) -> ObjectReader | None:
+        """Open what `upload` has just published, from the medium, also on a volume that answers slowly.
+
+        None where the medium cannot be read even now (an archived S3 storage class): then size and checksum as the
+        service computed them over what it stored have been compared with what was sent, which is less than reading
+        and is recorded as such. Raises ReadBackError if they differ, and as `open`.
+        """
+        return self.open(upload.key, from_medium=True)
+
+    def availability(self, key: str) -> Availability:
+        """Say whether an object can be read now, and if not, what is known of when. Raises ObjectNotFoundError.
+
+        A volume that answers at once says ONLINE of everything.
+        """
+        self.stat(key)
+        return ONLINE
+
+    def recall(self, key: str, *, urgency: Urgency, keep: timedelta) -> Availability:
+        """Ask for an archived object to be readable for `keep`; return what became of it. Durable on return.
+
+        Asked again while REQUESTED it changes nothing, or makes it ready sooner if it is more urgent now and the
+        volume can do that; asked again while READY it stays readable at least for `keep` from now on. On a volume that
+        answers at once it does nothing. Raises ObjectNotFoundError.
+        """
+        del urgency, keep
+        return self.availability(key)
 
     @abstractmethod
     def stat(self, key: str) -> ObjectStat:
@@ -256,11 +328,11 @@ class Volume(ABC):
         found = self.identity()
         if found is not None and not found.is_same(identity):
             raise unavailable(self.name, VolumeState.WRONG)
-        return self._settle(identity, write=found is None)
+        return self.settle(identity, write=found is None)
 
     @abstractmethod
-    def _settle(self, identity: VolumeIdentity, *, write: bool) -> DeviceRecord:
-        """From now on be this volume on this device, writing the identity first if asked to."""
+    def settle(self, identity: VolumeIdentity, *, write: bool) -> DeviceRecord:
+        """From now on be this volume on this device, writing the identity first if asked to (for `adopt` alone)."""
 
     def _check_size(self, key: str, size: int, expected_size: int | None) -> None:
         """Refuse an append to an object of another size than expected."""

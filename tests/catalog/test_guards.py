@@ -35,7 +35,7 @@ FROZEN = {
 }  # fmt: skip
 MUTABLE = {
     "institution": ("name", "title", "entity", "timezone", "plan", "ae_titles", "policies"),
-    "volume": ("volume_id", "url", "site", "domain", "options", "device", "is_mount", "state", "sequence"),
+    "volume": ("volume_id", "url", "site", "domain", "device", "is_mount", "state", "sequence"),
     "study": (
         "patient_id", "issuer", "patient_name", "birth_date", "sex", "study_date", "study_time", "description",
         "accession_number", "institution_name", "department", "modalities", "instances", "bytes_received", "state",

@@ -50,9 +50,7 @@ def test_two_institutions_never_share_a_name(catalog: Catalog):
 
 
 def test_a_volume_comes_back_as_it_was_recorded(empty: Catalog):
-    spec = VolumeSpec(
-        "vault", "s3://bucket/x", "lyon", "aws", {"endpoint": "http://h:1", "object_lock": {"window": "P1Y"}}
-    )
+    spec = VolumeSpec("vault", "s3://bucket/x", "lyon", "aws")
     record = replace(volume("vault"), spec=spec, is_mount=True, device=None, sequence=12)
     with empty.transaction() as tx:
         tx.record_volume(record)

@@ -30,6 +30,8 @@ def test_every_error_has_an_exit_code(kind):
         (errors.ClockRefusedError, 12),
         (errors.WriteOnceError, 12),
         (errors.RecallPendingError, 75),
+        (errors.NotReadyError, 75),
+        (errors.ObjectLockedError, 12),
         (errors.VolumeFullError, 1),
         (errors.PackageLostError, 1),
         (errors.KeyUnavailableError, 1),

@@ -1,9 +1,11 @@
 """A valid archive.yaml becomes the archive's settings, key by key."""
 
+from datetime import timedelta
+
 import pytest
 
 from retention.model.errors import ArchiveNotFoundError, SettingsError
-from retention.model.layout import Protection
+from retention.model.layout import ObjectLockSpec, Protection, RecallSpec, S3Spec
 from retention.settings.load import load_document, load_settings, parse_document, parse_settings
 
 
@@ -60,13 +62,21 @@ def test_a_volume_without_a_site_is_grouped_with_its_domain(complete):
 def test_buckets_of_one_service_fail_together_unless_the_file_says_otherwise(complete):
     volumes = parse_settings(complete).volumes
     assert volumes["vault"].domain == "127.0.0.1:8000"
-    assert volumes["vault"].options == {
-        "endpoint": "http://127.0.0.1:8000",
-        "storage_class": "DEEP_ARCHIVE",
-        "object_lock": {"mode": "COMPLIANCE", "window": "P1Y"},
-    }
+    assert volumes["vault"].s3 == S3Spec(
+        endpoint="http://127.0.0.1:8000",
+        storage_class="DEEP_ARCHIVE",
+        object_lock=ObjectLockSpec("COMPLIANCE", timedelta(days=365)),
+    )
     on_aws = complete.replace(', endpoint: "http://127.0.0.1:8000"', "")
     assert parse_settings(on_aws).volumes["vault"].domain == "s3"
+
+
+def test_volumes_answer_as_slowly_as_their_tier_says(complete):
+    settings = parse_settings(complete)
+    slow = RecallSpec(timedelta(hours=12), timedelta(days=7))
+    assert settings.tiers["glacier"].recall == settings.volumes["vault"].recall == slow
+    assert settings.tiers["glacier"].takes_from_bytes == 1 << 20
+    assert settings.tiers["cold"].recall is settings.volumes["cold-1"].recall is None
 
 
 def test_institutions_may_be_none_yet(complete):

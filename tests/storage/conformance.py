@@ -193,6 +193,13 @@ class ObjectConformance:
         with volume.open(KEY, from_medium=from_medium) as reader:
             assert reader.read_at(offset, length) == data[offset : offset + length]
 
+    def test_what_was_just_published_is_read_back(self, volume):
+        with sealed(volume) as upload:
+            upload.publish()
+            volume.flush()
+            with volume.read_back(upload) as reader:
+                assert reader.read_at(0, 9) == b"bytes"
+
     # listing and deleting
 
     @ON_ONE_PLACE

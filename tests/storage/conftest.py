@@ -5,7 +5,10 @@ import os
 import pytest
 
 pytest.register_assert_rewrite(
-    "tests.storage.conformance", "tests.storage.conformance_documents", "tests.storage.conformance_identity"
+    "tests.storage.conformance",
+    "tests.storage.conformance_documents",
+    "tests.storage.conformance_identity",
+    "tests.storage.conformance_recall",
 )
 
 

@@ -166,7 +166,7 @@ class Audit:
             repaired = self._repair.repair(found)
         else:
             repaired = Repaired()
-        if repaired.is_lost and not found.unreachable and not found.refused:
+        if repaired.is_lost and not (found.unreachable or found.archived or found.refused):
             self._note_lost(found, repaired.why_not)
         return repaired
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from retention.catalog.records import PackageSummary, ShardRecord
 from retention.model.errors import (
     IntegrityError,
+    NotReadyError,
     ObjectNotFoundError,
     ObjectUnreadableError,
     PackageLostError,
@@ -28,8 +29,8 @@ from retention.storage.volume import ObjectReader
 
 @dataclass(slots=True)
 class Examination:
-    """What was found of one package. `sound`, `unplaced` (write debt) and `unreachable` are shard numbers; a finding
-    stands for each other one.
+    """What was found of one package. `sound`, `unplaced` (write debt), `unreachable` and `archived` (there, of the
+    right size, and not readable without a recall) are shard numbers; a finding stands for each other one.
 
     `reference` is None when no shard that could be reached tells what the package must be. `refused` are shards of a
     format this program does not know: findings, and never touched. `found_as` says which other shard lies in a
@@ -41,6 +42,7 @@ class Examination:
     sound: list[int] = field(default_factory=list)
     unplaced: list[int] = field(default_factory=list)
     unreachable: list[int] = field(default_factory=list)
+    archived: list[int] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
     findings: dict[int, Finding] = field(default_factory=dict)
     found_as: dict[int, ShardHeader] = field(default_factory=dict)
@@ -89,11 +91,27 @@ def opened_shards(
                 found.findings[shard.number] = _finding(
                     FindingKind.MISSING, package, shard, "the object is not there"
                 )
+            except NotReadyError:
+                _look_at_archived(volumes, found, shard, key)
             except VolumeUnavailableError:
                 found.unreachable.append(shard.number)
             except ObjectUnreadableError as error:
                 found.findings[shard.number] = _finding(FindingKind.UNREADABLE, package, shard, error.message)
         yield opened
+
+
+def _look_at_archived(volumes: VolumeSet, found: Examination, shard: ShardRecord, key: str) -> None:
+    """All that is seen of an object without recalling it: that it is there, and how long it is."""
+    try:
+        size_bytes = volumes[shard.volume or ""].stat(key).size_bytes
+    except (ObjectNotFoundError, VolumeUnavailableError):
+        found.unreachable.append(shard.number)  # it changed while we looked: the next round knows
+        return
+    if size_bytes == shard.size_bytes:
+        found.archived.append(shard.number)
+    else:
+        detail = f"{size_bytes} bytes in place of {shard.size_bytes}"
+        found.findings[shard.number] = _finding(FindingKind.CORRUPT, found.package, shard, detail)
 
 
 def examine(volumes: VolumeSet, package: PackageSummary, pool: Executor) -> Examination:

@@ -280,10 +280,10 @@ def test_a_volume_that_takes_nothing_keeps_the_others_from_nothing(
     with bench(held) as at:
         full = at.package.shards[4].volume
 
-        def refusing(self: DirectoryVolume, key: str, session: str):
+        def refusing(self: DirectoryVolume, key: str, session: str, **known: object):
             if self.name == full:
                 raise VolumeFullError(f"volume {full}: no space")
-            return begin(self, key, session)
+            return begin(self, key, session, **known)
 
         monkeypatch.setattr(DirectoryVolume, "begin", refusing)
         repaired = at.repair()
