@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -280,7 +281,7 @@ def test_a_volume_that_takes_nothing_keeps_the_others_from_nothing(
     with bench(held) as at:
         full = at.package.shards[4].volume
 
-        def refusing(self: DirectoryVolume, key: str, session: str, **known: object):
+        def refusing(self: DirectoryVolume, key: str, session: str, **known: datetime | None):
             if self.name == full:
                 raise VolumeFullError(f"volume {full}: no space")
             return begin(self, key, session, **known)
