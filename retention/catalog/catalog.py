@@ -191,6 +191,11 @@ class Catalog:
         with self._database.read() as connection:
             return packages.read_copies_of(connection, packages.package_row(connection, package_id))
 
+    def successor_of(self, package_id: PackageId) -> PackageSummary:
+        """The package that now stands for this one: itself, or what superseded it. Raises NotFoundError."""
+        with self._database.read() as connection:
+            return packages.read_successor_of(connection, package_id)
+
     def leaving_packages(self, at: datetime) -> Iterator[PackageSummary]:
         """Stream the superseded packages and copies whose shards may be dropped by that instant."""
         return packages.list_leaving(self._database, at)

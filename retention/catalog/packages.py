@@ -69,6 +69,16 @@ def read_copies_of(connection: Connection, package_row: int) -> list[PackageSumm
     return _summaries(connection, wanted.order_by(PACKAGE.c.id))
 
 
+def read_successor_of(connection: Connection, package_id: PackageId) -> PackageSummary:
+    """Return the package that now stands for one that was superseded, perhaps several times; itself if none does."""
+    row: int | None = package_row(connection, package_id)
+    last = row
+    while row is not None:
+        last = row
+        row = connection.execute(select(PACKAGE.c.superseded_row).where(PACKAGE.c.id == row)).scalar()
+    return _summaries(connection, _PACKAGES.where(PACKAGE.c.id == last))[0]
+
+
 def list_leaving(database: Database, at: datetime) -> Iterator[PackageSummary]:
     """Yield the superseded packages and copies whose shards may be dropped by that instant, longest due first."""
     due = select(PACKAGE.c.drop_at, PACKAGE.c.id).where(PACKAGE.c.drop_at <= at)

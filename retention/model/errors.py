@@ -93,6 +93,12 @@ class WriteOnceError(RefusedError):
     code = "REF-002"
 
 
+class KeptError(RefusedError):
+    """Something that is still needed, or still to be kept, would have been removed."""
+
+    code = "REF-010"
+
+
 class ArchiveError(RetentionError):
     """The archive itself is not there, not whole, or not ours to use now."""
 

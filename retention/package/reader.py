@@ -143,9 +143,14 @@ class PackageReader:
                 hint="run retention audit run on this study",
             )
 
+    def read_packed(self, number: int, block: BlockRow) -> bytes:
+        """Return one block as it was packed: decrypted, and so proven to be the one sealed under this number."""
+        return self._sealer.open_block(
+            number, block.packing, self._stripes.read(block.start, block.stored_bytes)
+        )
+
     def _read_block(self, number: int, block: BlockRow) -> bytes:
-        sealed = self._stripes.read(block.start, block.stored_bytes)
-        packed = self._sealer.open_block(number, block.packing, sealed)
+        packed = self.read_packed(number, block)
         dictionary = None if block.dictionary is None else self._dictionary(block.dictionary)
         return packing.unpack(block.packing, packed, block.plain_bytes, dictionary)
 

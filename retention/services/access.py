@@ -14,7 +14,7 @@ from functools import lru_cache
 from retention.catalog.records import PackageSummary, ShardRecord
 from retention.model.errors import PackageLostError, StorageError, VolumeUnavailableError
 from retention.model.identifiers import PackageId
-from retention.package.manifest import Contents, InstanceRow, read_contents
+from retention.package.manifest import BlockRow, Contents, InstanceRow, read_contents
 from retention.package.reader import PackageReader, find_reference
 from retention.package.sealing import Sealer
 from retention.package.shard import Reference
@@ -49,6 +49,13 @@ class OpenPackage:
     @property
     def contents(self) -> Contents:
         return self._reader.contents
+
+    def read_packed(self, number: int, block: BlockRow) -> bytes:
+        """Return one block decrypted, not unpacked. Raises PackageLostError, KeyUnavailableError if it is not whole."""
+        try:
+            return self._reader.read_packed(number, block)
+        except PackageLostError as error:
+            raise lost(self._package, self._absent, error) from error
 
     def read_instance(self, row: InstanceRow) -> Iterator[bytes]:
         """Yield an instance's bytes, verified when the iterator ends. Raises PackageLostError, ShardDamagedError."""

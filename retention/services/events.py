@@ -9,8 +9,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from retention.model.canonical import JsonValue
+from retention.model.clock import parse_instant
 from retention.model.digests import keyed_digest
 from retention.model.errors import UsageError
 from retention.model.identifiers import InstitutionId
@@ -21,6 +23,9 @@ VOLUME_ADD = "volume.add"
 VOLUME_REPLACE = "volume.replace"
 VOLUME_ADOPT = "volume.adopt"
 PACKAGE_INGEST = "package.ingest"
+PACKAGE_MOVE = "package.move"
+PACKAGE_COPY = "package.copy"
+PACKAGE_DROP = "package.drop"
 SHARD_REPAIR = "shard.repair"
 AUDIT_RUN = "audit.run"
 STUDY_EXPORT = "study.export"
@@ -95,6 +100,11 @@ def number_of(data: Mapping[str, JsonValue], name: str) -> int:
 
 def optional_text_of(data: Mapping[str, JsonValue], name: str) -> str | None:
     return None if data.get(name) is None else text_of(data, name)
+
+
+def instant_of(data: Mapping[str, JsonValue], name: str) -> datetime:
+    """Return an instant that an entry's data must have."""
+    return parse_instant(text_of(data, name))
 
 
 def list_of(data: Mapping[str, JsonValue], name: str) -> list[JsonValue]:

@@ -36,20 +36,34 @@ from retention.package.sealing import Sealer
 from retention.services import audit_record, events
 from retention.services.entries import ACTIONS
 from retention.services.entries.applying import Applying
-from retention.services.events import Names, list_of, number_of, optional_text_of, text_of
+from retention.services.events import Names, instant_of, list_of, number_of, optional_text_of, text_of
 from retention.services.payloads import PayloadReader
+from retention.services.successors import Successors
 
 BATCH_ENTRIES = 2000
 BATCH_BYTES = 32 * 1024 * 1024
 
 
-class Projection:
-    """Applies entries to a catalog. `keys` are package and patient keys that need not be looked up in the keyring."""
+MAKES_PACKAGE = (events.PACKAGE_INGEST, events.PACKAGE_MOVE, events.PACKAGE_COPY)
 
-    def __init__(self, keyring: Keyring, names: Names, keys: Mapping[KeyId, bytes] | None = None) -> None:
+
+class Projection:
+    """Applies entries to a catalog. `keys` are package and patient keys that need not be looked up in the keyring.
+
+    `successors` is for who replays what happened long ago: keys of that time may be gone on purpose.
+    """
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        names: Names,
+        keys: Mapping[KeyId, bytes] | None = None,
+        successors: Successors | None = None,
+    ) -> None:
         self._keyring = keyring
         self._names = names
         self._keys = keys or {}
+        self._successors = successors
         self._payloads = PayloadReader(keyring, self._keys)
         self._actions: Mapping[str, Callable[[Transaction, Entry], None]] = {
             events.INSTITUTION_ADD: _institution,
@@ -57,6 +71,7 @@ class Projection:
             events.VOLUME_ADOPT: _volume,
             events.VOLUME_REPLACE: _volume_replaced,
             events.SHARD_REPAIR: _repaired,
+            events.PACKAGE_DROP: _dropped,
             events.AUDIT_RUN: _audited,
             events.RECOVERY_STORED: _recovery_stored,
         }
@@ -66,7 +81,7 @@ class Projection:
         packages: list[PackageRecord] = []
         for entry in entries:
             try:
-                if entry.envelope.action == events.PACKAGE_INGEST:
+                if entry.envelope.action in MAKES_PACKAGE:
                     packages.append(self._package(entry))
                     continue
                 action = entry.envelope.action
@@ -87,7 +102,10 @@ class Projection:
     def _package(self, entry: Entry) -> PackageRecord:
         envelope = entry.envelope
         contents = None
-        if entry.payload is not None and envelope.institution is not None:
+        is_copy = (
+            envelope.action == events.PACKAGE_COPY
+        )  # what it holds, the package that was copied has told
+        if entry.payload is not None and envelope.institution is not None and not is_copy:
             contents = self._contents(envelope, entry.payload)
         return package_record(envelope, contents, self._names)
 
@@ -96,13 +114,15 @@ class Projection:
 
         One key that is gone must not take the whole catalog with it.
         """
-        institution = InstitutionId(envelope.institution or "")
+        institution, package = (
+            InstitutionId(envelope.institution or ""),
+            PackageId(envelope.objects["package"]),
+        )
         key_id, segment = KeyId(text_of(envelope.data, "key")), number_of(envelope.data, "key_segment")
         try:
             key = self._keys.get(key_id) or self._keyring.package_key(key_id, segment)
         except (KeyUnavailableError, KeyringBrokenError):
-            return None
-        package = PackageId(envelope.objects["package"])
+            return None if self._successors is None else self._successors.contents_of(package)
         return read_contents(manifest, Sealer.of(key, package, institution))
 
 
@@ -121,7 +141,7 @@ def in_batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 
 def package_record(envelope: Envelope, contents: Contents | None, names: Names) -> PackageRecord:
-    """Return what the catalog learns from the entry of an ingest."""
+    """Return what the catalog learns from an entry that makes a package."""
     data, institution = envelope.data, InstitutionId(envelope.institution or "")
     protection = Protection(number_of(data, "data"), number_of(data, "parity"))
     shard_bytes = number_of(data, "shard_bytes")
@@ -158,7 +178,15 @@ def package_record(envelope: Envelope, contents: Contents | None, names: Names) 
         series=() if contents is None else _series(contents),
         quarantined=() if contents is None or not is_quarantine else _quarantined(contents),
         key_segment=number_of(data, "key_segment"),
+        supersedes=_package_of(envelope, "supersedes"),
+        copy_of=_package_of(envelope, "copy_of"),
+        drop_at=instant_of(data, "drop_at") if "drop_at" in data else None,
     )
+
+
+def _package_of(envelope: Envelope, kind: str) -> PackageId | None:
+    name = envelope.objects.get(kind)
+    return None if name is None else PackageId(name)
 
 
 def instance_digests(
@@ -234,6 +262,10 @@ def _repaired(transaction: Transaction, entry: Entry) -> None:
     shards = [_shard(row, entry.envelope.at) for row in list_of(data, "shards")]
     transaction.set_shards(package, shards)
     transaction.set_lost(package, lost=False)
+
+
+def _dropped(transaction: Transaction, entry: Entry) -> None:
+    transaction.forget_shards(PackageId(entry.envelope.objects["package"]))
 
 
 def _shard(row: JsonValue, at: datetime) -> ShardRecord:

@@ -20,6 +20,7 @@ from retention.model.identifiers import ArchiveId
 from retention.services.events import Names
 from retention.services.progress import Progress
 from retention.services.projection import Projection, in_batches
+from retention.services.successors import Successors
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ def rebuild_catalog(
     building = create_beside(url, archive_id, root=root)
     progress.begin("rebuild", None)
     try:
-        _replay(building, journal, Projection(keyring, Names(keyring.index_key.secret)))
+        names = Names(keyring.index_key.secret)
+        _replay(building, journal, Projection(keyring, names, successors=Successors(journal, keyring)))
         counts = building.counts()
         install(building, url, root=root)
     except BaseException:

@@ -21,6 +21,7 @@ from typing import Self
 from retention.catalog.catalog import Catalog
 from retention.model.errors import ArchiveError, NotFoundError, StorageError
 from retention.model.identifiers import PackageId, new_id
+from retention.services import gate
 from retention.services.volumes import VolumeSet, parse_shard_key
 
 FOLDER = "sessions"
@@ -194,7 +195,7 @@ def _settle(path: Path, volumes: VolumeSet, catalog: Catalog, alive: set[tuple[s
     for volume, keys in orphans.items():
         try:
             if volume in volumes:  # else it left the archive, and the list with it
-                volumes[volume].delete_many(keys)
+                gate.remove(catalog, volumes[volume], keys, gate.Why.UNFINISHED)
         except StorageError:
             is_settled = False
     return is_settled

@@ -17,6 +17,7 @@ from retention.model.identifiers import PackageId
 from retention.model.layout import Protection, TierSpec
 from retention.package.check import ShardCheck, check_shard
 from retention.package.shard import Reference
+from retention.services import gate
 from retention.services.volumes import VolumeSet, shard_key
 from retention.storage.placement import place, required_shards
 from retention.storage.state import VolumeState
@@ -81,7 +82,7 @@ class ShardUpload:
                 self._upload.abort()
             return
         try:
-            self._volume.delete_many([self.key])
+            gate.take_back(self._volume, self.key)
             self._is_published, self.is_left = False, False
         except StorageError:
             self.is_left = True

@@ -21,6 +21,7 @@ REPLICA_TIERS = (("hot", 2), ("cold", 3))
 
 MIN_REPLICAS = 2
 
+_DOCUMENTS = ("journal/", "keyring/")
 _SHARD_KEY = re.compile(r"packages/([0-9a-f]{2})/(\1[0-9a-f]{30})\.([0-9]{2})\.g(0|[1-9][0-9]{0,8})\.shard\Z")
 
 
@@ -58,6 +59,8 @@ class VolumeReplica:
         return [stat.key for stat in self.volume.list(prefix)]
 
     def delete(self, key: str) -> None:
+        if not key.startswith(_DOCUMENTS):
+            raise ValueError(f"not a part of journal or keyring: {key!r}")
         self.volume.delete_many([key])
 
 

@@ -127,7 +127,9 @@ class World:
 
     def leftovers(self) -> list[str]:
         """Return what no start should leave: unfinished uploads, session files, shards nobody accounts for."""
-        known = {self.shard(p, s.number) for p in self.packages() for s in p.shards if s.volume is not None}
+        with self.opened(to_write=False) as stores:
+            placed = list(stores.catalog.placed_shards())
+        known = {self.root / s.volume / shard_key(s.package_id, s.number, s.generation) for s in placed}
         found = [path for path in self.shards() if path not in known]
         found += [path for name in VOLUMES for path in self.volume(name).glob("incoming/*")]
         found += list(self.root.glob(f"{sessions.FOLDER}/*"))

@@ -20,7 +20,7 @@ from retention.model.findings import Finding, FindingKind
 from retention.model.identifiers import PackageId
 from retention.package.records import ShardHeader
 from retention.package.shard import read_header
-from retention.services import sessions
+from retention.services import gate, sessions
 from retention.services.audit.examine import examine
 from retention.services.stores import Stores
 from retention.services.volumes import parse_shard_key, shard_key
@@ -97,7 +97,7 @@ def drop_redundant(stores: Stores, misplaced: Iterable[tuple[str, str]]) -> None
                 continue
             if examine(stores.volumes, package, pool).is_sound:
                 with suppress(StorageError):  # then it is found as extra from now on
-                    stores.volumes[volume].delete_many([key])
+                    gate.remove(stores.catalog, stores.volumes[volume], [key], gate.Why.MISPLACED)
 
 
 def _lasts(stores: Stores, found: Discrepancy) -> bool:

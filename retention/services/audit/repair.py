@@ -16,7 +16,7 @@ from retention.model.canonical import JsonValue
 from retention.model.errors import IntegrityError, NotFoundError, PackageLostError, StorageError
 from retention.package.check import rebuild
 from retention.package.shard import Reference
-from retention.services import commit, events
+from retention.services import commit, events, gate
 from retention.services.audit.examine import Examination, opened_shards
 from retention.services.sessions import Session
 from retention.services.stores import Stores
@@ -189,7 +189,8 @@ class Repair:
         )
         with self._stores.commit_lock.hold():
             commit.bring_up_to_date(self._stores)
-            if places(self._stores.catalog.shards_of(package.package_id)) != places(package.shards):
+            now = self._stores.catalog.package(package.package_id)
+            if now.is_superseded or places(now.shards) != places(package.shards):
                 return True
             commit.append_locked(self._stores, [entry])
         return False
@@ -197,7 +198,8 @@ class Repair:
     def _drop_old(self, found: Examination, made: Sequence[int]) -> None:
         for volume, key in _damaged(found, made):
             try:
-                self._stores.volumes[volume].delete_many([key])
+                old = self._stores.volumes[volume]
+                gate.remove(self._stores.catalog, old, [key], gate.Why.REPLACED)
             except StorageError:
                 self._session.leave_open()  # it is on the list: the next start drops it
 

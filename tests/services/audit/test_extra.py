@@ -182,7 +182,7 @@ def test_the_comparison_asks_the_catalog_page_by_page_and_not_object_by_object(h
 def test_names_of_shards_sort_as_the_catalog_streams_them():
     """The merge rests on it: by package, then by number."""
     shards = [
-        PlacedShard(PackageId(f"{p:032x}"), n, g, "v", 1)
+        PlacedShard(PackageId(f"{p:032x}"), n, g, "v", 1, is_leaving=False)
         for p in (1, 15, 255, 1 << 125)
         for n in range(32)
         for g in (0, 11)
