@@ -7,10 +7,10 @@ its bytes; a test holds that this gives reedsolo's own bytes.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import lru_cache, reduce
+from operator import getitem, xor
 
-import numpy as np
-import numpy.typing as npt
 import reedsolo
 
 from retention.model.digests import DIGEST_BYTES, blake3_digest
@@ -21,8 +21,6 @@ FIELDS_BYTES = 159
 _MESSAGE_BYTES = FIELDS_BYTES + DIGEST_BYTES
 _PARITY_BYTES = 64
 _POLYNOMIAL = 0x11D
-
-_Table = npt.NDArray[np.uint8]
 
 
 def protect(fields: bytes) -> bytes:
@@ -59,37 +57,55 @@ def _is_whole(message: bytes) -> bool:
 
 
 def _parity(message: bytes) -> bytes:
-    products, parities = _tables()
-    positions = products[np.frombuffer(message, np.uint8)[:, None], parities]
-    return bytes(np.bitwise_xor.reduce(positions, axis=0).tobytes())
+    parity = reduce(xor, map(getitem, _tables(), message.hex()))
+    return parity.to_bytes(_PARITY_BYTES)
 
 
 @lru_cache(maxsize=1)
-def _tables() -> tuple[_Table, _Table]:
-    """Multiplication in GF(2^8), and for each message position the parity of a one standing there.
+def _tables() -> tuple[dict[str, int], ...]:
+    """Return, for each hexadecimal digit of a message, the parity that each of its values adds, as a number.
 
-    A byte at position i stands for x^(254-i); its parity is x^(254-i) modulo the generator polynomial.
+    A byte at position i stands for x^(254-i); its parity is x^(254-i) modulo the generator polynomial. Half bytes make
+    small tables, ready in four milliseconds; a parity is the XOR of 382 numbers, 18 µs. Gathering in numpy took 47, and
+    several times that among other threads, since each step hands Python's lock over.
     """
-    exponents, logarithms = np.zeros(512, np.uint8), np.zeros(256, np.int64)
-    value = 1
-    for power in range(255):
-        exponents[power] = exponents[power + 255] = value
-        logarithms[value] = power
-        value = value << 1 if value < 128 else (value << 1) ^ _POLYNOMIAL
-    products = exponents[logarithms[:, None] + logarithms[None, :]]
-    products[0, :] = products[:, 0] = 0
+    of_bit = _parities_of_last_byte()
+    carried = _sums(of_bit)  # what a byte that is shifted out at the top comes back as
+    kept = (1 << 8 * (_PARITY_BYTES - 1)) - 1
+    tables: list[dict[str, int]] = []
+    for _ in range(_MESSAGE_BYTES):
+        halves = _sums(of_bit[:4]), _sums(of_bit[4:])
+        tables += [dict(zip("0123456789abcdef", sums, strict=True)) for sums in halves]
+        of_bit = [((value & kept) << 8) ^ carried[value >> 8 * (_PARITY_BYTES - 1)] for value in of_bit]
+    return tuple(reversed(tables))
 
-    generator = np.array([1], np.uint8)
-    for power in range(_PARITY_BYTES):
-        shifted = np.append(generator, np.uint8(0))
-        shifted[1:] ^= products[exponents[power], generator]
-        generator = shifted
-    feedback = generator[1:]
 
-    parities = np.zeros((_MESSAGE_BYTES, _PARITY_BYTES), np.uint8)
-    remainder = feedback.copy()
-    for position in range(_MESSAGE_BYTES - 1, -1, -1):
-        parities[position] = remainder
-        carried = remainder[0]
-        remainder = np.append(remainder[1:], np.uint8(0)) ^ products[carried, feedback]
-    return products, parities
+def _sums(of_bit: Sequence[int]) -> list[int]:
+    """Return the XOR of every choice among these values, in the order of the choice's bits."""
+    sums = [0]
+    for value in of_bit:
+        sums += [value ^ other for other in sums]
+    return sums
+
+
+def _parities_of_last_byte() -> list[int]:
+    """Return the parities of a message that is zero but for one bit of its last byte: x^64 times that bit."""
+    generator = [1]
+    root = 1
+    for _ in range(_PARITY_BYTES):
+        scaled = [_product(root, value) for value in generator]
+        generator = [a ^ b for a, b in zip([*generator, 0], [0, *scaled], strict=True)]
+        root = _product(root, 2)
+    return [int.from_bytes(bytes(_product(1 << bit, value) for value in generator[1:])) for bit in range(8)]
+
+
+def _product(a: int, b: int) -> int:
+    """Return the product in GF(2^8)."""
+    product = 0
+    while b:
+        if b & 1:
+            product ^= a
+        a, b = a << 1, b >> 1
+        if a & 0x100:
+            a ^= _POLYNOMIAL
+    return product

@@ -31,6 +31,7 @@ from retention.services.stores import Stores
 GROUP_PACKAGES = 64
 GROUP_BYTES = 64 * 1024 * 1024
 GROUP_SHARDS = 384
+LOOKED_UP_FILES = 256
 
 _Files = tuple[str, list[ScannedFile]]
 """The kind of a package to be, and its files."""
@@ -184,14 +185,21 @@ class Ingest:
             raise failure
 
     def _begun(self, builder: PackageBuilder, scanned: Iterable[_Files]) -> Iterator[PackageUnderWay]:
-        recogniser = Recogniser(self._stores, self._institution, self._names)
-        for kind, files in scanned:
-            is_study = kind == KIND_STUDY
-            found = recogniser.recognise(files) if is_study else recogniser.recognise_unidentified(files)
+        for kind, files, found in self._recognised(scanned):
             self._account_recognised(found)
             if found.keep:
                 yield builder.begin(self._institution, kind, found.keep, found.known)
             self._progress.advance(sum(file.stamp.size_bytes for file in files))
+
+    def _recognised(self, scanned: Iterable[_Files]) -> Iterator[tuple[str, list[ScannedFile], Recognised]]:
+        recogniser = Recogniser(self._stores, self._institution, self._names)
+        for batch in _in_batches(scanned):
+            held = recogniser.look_up(file for kind, files in batch if kind == KIND_STUDY for file in files)
+            for kind, files in batch:
+                if kind == KIND_STUDY:
+                    yield kind, files, recogniser.recognise(files, held)
+                else:
+                    yield kind, files, recogniser.recognise_unidentified(files)
 
     def _written(self, begun: PackageUnderWay) -> Iterator[BuiltPackage]:
         built = begun.finish()
@@ -241,6 +249,20 @@ class Ingest:
     def _refuse_unreadable(self, file: UnreadableFile) -> None:
         self._report.unreadable += 1
         self._report.refused.append(Refusal(file.path, file.reason))
+
+
+def _in_batches(scanned: Iterable[_Files]) -> Iterator[list[_Files]]:
+    """Cut into batches that are looked up together: many small studies, few large ones."""
+    batch: list[_Files] = []
+    count = 0
+    for item in scanned:
+        batch.append(item)
+        count += len(item[1])
+        if count >= LOOKED_UP_FILES:
+            yield batch
+            batch, count = [], 0
+    if batch:
+        yield batch
 
 
 def _next(groups: Iterator[list[BuiltPackage]]) -> tuple[list[BuiltPackage], BaseException | None]:

@@ -8,7 +8,7 @@ cannot be compared now is refused, never taken for the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -23,6 +23,9 @@ from retention.services.ingest.build import FileToKeep
 from retention.services.ingest.pack import FileDigests, digest_file, why_refused
 from retention.services.ingest.scan import ScannedFile, UnreadableFile
 from retention.services.stores import Stores
+
+Held = Mapping[bytes, Sequence[InstanceLocation]]
+"""Where instances lie already, by the digest the catalog knows them by."""
 
 
 class _Verdict(Enum):
@@ -53,15 +56,24 @@ class Recogniser:
         self._access = PackageAccess(stores)
         self._rows = lru_cache(maxsize=MANIFEST_CACHE)(self._rows_of)
 
-    def recognise(self, files: Sequence[ScannedFile]) -> Recognised:
-        """Sort the files of one study. Those met for the first time are not read here at all."""
+    def look_up(self, files: Iterable[ScannedFile]) -> Held:
+        """Return what is held of these files' instances. Asked for many studies at once, it costs a study little."""
+        uids = {file.head.identity.sop_instance_uid for file in files if file.head is not None}
+        digests = [self._names.instance(self._institution, uid) for uid in uids]
+        return self._stores.catalog.find_instances(self._institution, digests)
+
+    def recognise(self, files: Sequence[ScannedFile], looked_up: Held | None = None) -> Recognised:
+        """Sort the files of one study. Those met for the first time are not read here at all.
+
+        What came in since `looked_up` was looked up is noticed at the commit.
+        """
         by_uid: dict[str, list[ScannedFile]] = {}
         for file in files:
             if file.head is not None:
                 by_uid.setdefault(file.head.identity.sop_instance_uid, []).append(file)
         digests = {self._names.instance(self._institution, uid): uid for uid in by_uid}
-        held = self._stores.catalog.find_instances(self._institution, list(digests))
-        found = Recognised(known={digest: len(locations) for digest, locations in held.items()})
+        held = self.look_up(files) if looked_up is None else looked_up
+        found = Recognised(known={digest: len(held[digest]) for digest in digests if digest in held})
         for digest, uid in digests.items():
             self._recognise_one(by_uid[uid], held.get(digest, []), found)
         return found

@@ -14,7 +14,7 @@ import pytest
 
 from retention.model.errors import ObjectUnreadableError, StorageError
 from retention.model.findings import FindingKind
-from retention.package.guard import protect
+from retention.package.guard import RECORD_BYTES, protect
 from retention.package.shard import read_reference
 from retention.package.writer import make_tail
 from retention.services.audit.examine import Examination, examine
@@ -89,8 +89,8 @@ def test_a_place_the_medium_cannot_read_is_unreadable_and_may_still_serve(
     read = DirectoryReader.read_at
 
     def failing(self: DirectoryReader, offset: int, length: int) -> bytes:
-        if self._key.endswith(path.name) and offset > 0:
-            raise ObjectUnreadableError("a bad sector")
+        if self._key.endswith(path.name) and offset + length > RECORD_BYTES:
+            raise ObjectUnreadableError("a bad sector behind the header")
         return read(self, offset, length)
 
     monkeypatch.setattr(DirectoryReader, "read_at", failing)
