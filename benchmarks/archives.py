@@ -38,6 +38,9 @@ class Archive:
     def export(self, study_uid: str, out: Path) -> Run:
         return self.call("study", "export", study_uid, "--out", out)
 
+    def export_all(self, out: Path) -> Run:
+        return self.call("study", "export", "--all", "--out", out)
+
     def rebuild(self) -> Run:
         return self.call("catalog", "rebuild")
 

@@ -36,6 +36,15 @@ class OpenShards:
     absent: dict[int, StorageError] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPackage:
+    """What several readers of one package share: what it must be, its key at work, and what it holds."""
+
+    reference: Reference
+    sealer: Sealer
+    contents: Contents
+
+
 class OpenPackage:
     """A package opened for reading; used by one thread at a time."""
 
@@ -87,12 +96,23 @@ class PackageAccess:
                     opened.readers[shard.number] = stack.enter_context(reader)
             yield opened
 
-    @contextmanager
-    def reader(self, package: PackageSummary) -> Iterator[OpenPackage]:
-        """Open a package to read its instances. Raises PackageLostError, KeyUnavailableError."""
+    def known(self, package: PackageSummary) -> KnownPackage:
+        """Return what must be known of a package to read it. Raises PackageLostError, KeyUnavailableError."""
         with self.shards(package) as opened:
             reference = _reference(package, opened)
-            reader = PackageReader(reference, opened.readers, self._sealer(package))
+        sealer = self._sealer(package)
+        return KnownPackage(reference, sealer, read_contents(reference.manifest, sealer))
+
+    @contextmanager
+    def reader(self, package: PackageSummary, known: KnownPackage | None = None) -> Iterator[OpenPackage]:
+        """Open a package to read its instances; `known` if that was found out already.
+
+        Raises PackageLostError, KeyUnavailableError.
+        """
+        if known is None:
+            known = self.known(package)
+        with self.shards(package) as opened:
+            reader = PackageReader(known.reference, opened.readers, known.sealer, known.contents)
             yield OpenPackage(package, reader, opened.absent)
 
     def contents(self, package_id: PackageId) -> Contents:

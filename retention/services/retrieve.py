@@ -9,13 +9,13 @@ from __future__ import annotations
 import filecmp
 import os
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
 
-from retention.catalog.records import PackageKind, PackageSummary, StudyDetail
+from retention.catalog.records import PackageKind, PackageSummary, StudyDetail, StudyFilter
 from retention.journal.envelope import NewEntry
 from retention.model.errors import (
     IntegrityError,
@@ -27,23 +27,34 @@ from retention.model.errors import (
 from retention.model.identifiers import PackageId, new_id
 from retention.package.manifest import ROLE_CONFLICT, InstanceRow
 from retention.services import commit, events
-from retention.services.access import OpenPackage, PackageAccess
+from retention.services.access import KnownPackage, PackageAccess
 from retention.services.events import Names
 from retention.services.progress import Progress
 from retention.services.stores import Stores
+from retention.storage.syscalls import rename_put_once
 
-INSTANCES_A_WORKER = 16
-"""Fewer are not worth another thread."""
+INSTANCES_A_SHARE = 16
+"""What one thread does in one go: it opens the package once for them."""
+
+SHARES_AHEAD = 4
+STUDIES_A_COMMIT = 64
 
 
 @dataclass(slots=True)
 class ExportReport:
     """`failures` name what could not be given back; nothing wrong was written in its place."""
 
+    studies: int = 0
     instances: int = 0
     bytes: int = 0
     seconds: float = 0.0
     failures: list[RetentionError] = field(default_factory=list)
+
+    def add(self, part: ExportReport) -> None:
+        """Count in what was given back of a part."""
+        self.instances += part.instances
+        self.bytes += part.bytes
+        self.failures += part.failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,38 +66,40 @@ class _Wanted:
 def export_study(
     stores: Stores, study: StudyDetail, out: Path, progress: Progress, jobs: int | None = None
 ) -> ExportReport:
-    """Write every instance of the study to `out` as `<SOPInstanceUID>.dcm`, conflicts as `….2.dcm` and so on.
+    """Write every instance of one study to `out`, as `export_studies` does."""
+    return export_studies(stores, [(study, out)], progress, study.summary.bytes_received, jobs)
+
+
+def export_studies(
+    stores: Stores,
+    orders: Iterable[tuple[StudyDetail, Path]],
+    progress: Progress,
+    total_bytes: int | None = None,
+    jobs: int | None = None,
+) -> ExportReport:
+    """Write every instance of each study to its folder as `<SOPInstanceUID>.dcm`, conflicts as `….2.dcm` and so on.
 
     What is there already is not overwritten: equal files are as good as written, others are failures. Raises UsageError
-    when `out` is no folder, OSError when it cannot be written, and as `commit.append`: who was given what is recorded
-    in the journal, after the files are there.
+    when a folder is none or lies inside the archive, OSError when it cannot be written, and as `commit.append`: who was
+    given what is recorded in the journal, after the files are there.
     """
-    _refuse_inside(stores, out)
-    access = PackageAccess(stores)
-    names_taken: set[str] = set()
     started_s = stores.clock.monotonic_s()
-    report = ExportReport()
-    progress.begin("export", study.summary.bytes_received)
-    _make_folder(out)
+    progress.begin("export", total_bytes)
+    export = _Export(stores, progress, jobs)
     try:
-        for package in study.packages:
-            if not package.is_superseded:
-                _export_package(access, package, out, names_taken, report, progress, jobs)
+        export.run(orders)
     finally:
         progress.end()
-    report.seconds = stores.clock.monotonic_s() - started_s
-    names = Names(stores.keyring.index_key.secret)
-    summary = study.summary
-    entry = NewEntry(
-        at=stores.clock.now(),
-        actor=stores.actor,
-        action=events.STUDY_EXPORT,
-        institution=summary.institution_id,
-        objects={"study": names.study(summary.institution_id, summary.study_uid)},
-        data={"instances": report.instances, "bytes": report.bytes, "failed": len(report.failures)},
-    )
-    commit.append(stores, [entry])
-    return report
+        export.record()
+    export.report.seconds = stores.clock.monotonic_s() - started_s
+    return export.report
+
+
+def every_study(stores: Stores, institution: str | None, out: Path) -> Iterator[tuple[StudyDetail, Path]]:
+    """Yield every study (of an institution) and its folder; two institutions may hold one of the same UID."""
+    for summary in stores.catalog.studies(StudyFilter(institution)):
+        study = stores.catalog.study(summary.study_uid, summary.institution)
+        yield study, out / summary.institution / summary.study_uid
 
 
 def export_quarantined(stores: Stores, item_id: str, out: Path) -> Path:
@@ -128,64 +141,112 @@ def _find_item(stores: Stores, item_id: str) -> tuple[PackageSummary, int]:
     return package, int(ordinal)
 
 
-def _export_package(
-    access: PackageAccess,
-    package: PackageSummary,
-    out: Path,
-    names_taken: set[str],
-    report: ExportReport,
-    progress: Progress,
-    jobs: int | None,
-) -> None:
-    try:
-        contents = access.contents(package.package_id)
-    except (IntegrityError, KeyUnavailableError) as error:
-        report.failures.append(error)
-        return
-    waiting = deque(_Wanted(row, _file_name(row, names_taken)) for row in contents.instances)
-    workers = min(jobs or os.cpu_count() or 1, 1 + len(waiting) // INSTANCES_A_WORKER)
-    with ThreadPoolExecutor(workers, "export") as pool:
-        shares = list(
-            pool.map(lambda _: _export_share(access, package, waiting, out, progress), range(workers))
+@dataclass(slots=True)
+class _StudyUnderWay:
+    """A study some of whose files may not be written yet; `done` counts the whole of it when they are."""
+
+    study: StudyDetail
+    done: ExportReport = field(default_factory=ExportReport)
+    shares: deque[Future[ExportReport]] = field(default_factory=deque)
+
+
+class _Export:
+    """Giving back studies one after another: while files of one are unpacked and written, the next one's are found."""
+
+    def __init__(self, stores: Stores, progress: Progress, jobs: int | None) -> None:
+        self._stores = stores
+        self._access = PackageAccess(stores)
+        self._names = Names(stores.keyring.index_key.secret)
+        self._progress = progress
+        self._jobs = jobs or os.cpu_count() or 1
+        self._under_way: deque[_StudyUnderWay] = deque()
+        self._entries: list[NewEntry] = []
+        self.report = ExportReport()
+
+    def run(self, orders: Iterable[tuple[StudyDetail, Path]]) -> None:
+        pool = ThreadPoolExecutor(self._jobs, "export")
+        try:
+            for study, out in orders:
+                try:
+                    begun = self._begin(pool, study, out)
+                except (UsageError, OSError):
+                    self._finish(shares_left=0)  # what came before it is given
+                    raise
+                self._under_way.append(begun)
+                self._finish(shares_left=SHARES_AHEAD * self._jobs)
+            self._finish(shares_left=0)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def record(self) -> None:
+        """Put into the journal who was given what since the last time."""
+        if self._entries:
+            commit.append(self._stores, self._entries)
+            self._entries = []
+
+    def _begin(self, pool: Executor, study: StudyDetail, out: Path) -> _StudyUnderWay:
+        _refuse_inside(self._stores, out)
+        _make_folder(out)
+        begun = _StudyUnderWay(study)
+        names_taken: set[str] = set()
+        for package in study.packages:
+            if package.is_superseded:
+                continue
+            try:
+                known = self._access.known(package)
+            except (IntegrityError, KeyUnavailableError) as error:
+                begun.done.failures.append(error)
+                continue
+            wanted = [_Wanted(row, _file_name(row, names_taken)) for row in known.contents.instances]
+            for start in range(0, len(wanted), INSTANCES_A_SHARE):
+                share = wanted[start : start + INSTANCES_A_SHARE]
+                begun.shares.append(pool.submit(self._export_share, package, known, share, out))
+        return begun
+
+    def _finish(self, shares_left: int) -> None:
+        """Wait for the oldest work until no more than so many shares are left."""
+        while self._under_way and (
+            not self._under_way[0].shares or sum(len(s.shares) for s in self._under_way) > shares_left
+        ):
+            oldest = self._under_way[0]
+            if oldest.shares:
+                oldest.done.add(oldest.shares.popleft().result())
+            else:
+                self._under_way.popleft()
+                self._note_done(oldest.study, oldest.done)
+
+    def _note_done(self, study: StudyDetail, done: ExportReport) -> None:
+        self.report.studies += 1
+        self.report.add(done)
+        summary = study.summary
+        self._entries.append(
+            NewEntry(
+                at=self._stores.clock.now(),
+                actor=self._stores.actor,
+                action=events.STUDY_EXPORT,
+                institution=summary.institution_id,
+                objects={"study": self._names.study(summary.institution_id, summary.study_uid)},
+                data={"instances": done.instances, "bytes": done.bytes, "failed": len(done.failures)},
+            )
         )
-    for share in shares:
-        report.instances += share.instances
-        report.bytes += share.bytes
-        report.failures += share.failures
+        if len(self._entries) >= STUDIES_A_COMMIT:
+            self.record()
 
-
-def _export_share(
-    access: PackageAccess, package: PackageSummary, waiting: deque[_Wanted], out: Path, progress: Progress
-) -> ExportReport:
-    """Export instances as long as any wait: each thread opens the package once, however many instances it has."""
-    share = ExportReport()
-    try:
-        with access.reader(package) as opened:
-            while (wanted := _next(waiting)) is not None:
-                _export_instance(opened, wanted, out, share, progress)
-    except (IntegrityError, KeyUnavailableError) as error:
-        share.failures.append(error)
-    return share
-
-
-def _next(waiting: deque[_Wanted]) -> _Wanted | None:
-    try:
-        return waiting.popleft()
-    except IndexError:  # another thread took the last one
-        return None
-
-
-def _export_instance(
-    opened: OpenPackage, wanted: _Wanted, out: Path, share: ExportReport, progress: Progress
-) -> None:
-    try:
-        _write(out / wanted.file_name, opened.read_instance(wanted.row))
-    except (IntegrityError, KeyUnavailableError, UsageError) as error:
-        share.failures.append(error)
-    else:
-        share.instances += 1
-        share.bytes += wanted.row.size_bytes
-    progress.advance(wanted.row.size_bytes)
+    def _export_share(
+        self, package: PackageSummary, known: KnownPackage, wanted: Sequence[_Wanted], out: Path
+    ) -> ExportReport:
+        share = ExportReport()
+        with self._access.reader(package, known) as opened:
+            for each in wanted:
+                try:
+                    _write(out / each.file_name, opened.read_instance(each.row))
+                except (IntegrityError, KeyUnavailableError, UsageError) as error:
+                    share.failures.append(error)
+                else:
+                    share.instances += 1
+                    share.bytes += each.row.size_bytes
+                self._progress.advance(each.row.size_bytes)
+        return share
 
 
 def _file_name(row: InstanceRow, names_taken: set[str]) -> str:
@@ -222,15 +283,18 @@ def _write(path: Path, blocks: Iterator[bytes]) -> None:
     try:
         with open(unverified, "xb") as file:
             file.writelines(blocks)
-        if not path.exists():
-            os.replace(unverified, path)
-        elif not filecmp.cmp(unverified, path, shallow=False):
+        rename_put_once(str(unverified), str(path))
+    except FileExistsError:
+        is_same = filecmp.cmp(unverified, path, shallow=False)
+        unverified.unlink()
+        if not is_same:
             raise UsageError(
                 f"{path} is there already, with other content",
                 hint="export into a new folder, or move it away",
-            )
-    finally:
+            ) from None
+    except BaseException:
         unverified.unlink(missing_ok=True)
+        raise
 
 
 def _no_item(item_id: str) -> NotFoundError:

@@ -259,17 +259,24 @@ ROW, STREAM = sound_row(b"bytes as received")
     "row",
     [
         replace(ROW, blake3=bytes(32)),
-        replace(ROW, sha256=bytes(32)),
         replace(ROW, size_bytes=ROW.size_bytes + 1),
         replace(ROW, blocks=()),
     ],
-    ids=["BLAKE3", "SHA-256", "size", "no blocks"],
+    ids=["BLAKE3", "size", "no blocks"],
 )
 def test_an_instance_that_does_not_match_what_was_received_is_refused(row: InstanceRow) -> None:
     reader = package_of(Contents(STUDY, [SERIES], [ROW, row]), STREAM)
     assert b"".join(reader.read_instance(ROW)) == b"bytes as received"
     with pytest.raises(ShardDamagedError, match="digests"):
         b"".join(reader.read_instance(row))
+
+
+def test_sha_256_is_for_outsiders_and_not_computed_again() -> None:
+    row = replace(ROW, sha256=bytes(32))
+    assert (
+        b"".join(package_of(Contents(STUDY, [SERIES], [row]), STREAM).read_instance(row))
+        == b"bytes as received"
+    )
 
 
 @pytest.mark.parametrize("number", [3, 200])

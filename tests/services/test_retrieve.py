@@ -23,7 +23,13 @@ from retention.services import events, institutions
 from retention.services.access import PackageAccess
 from retention.services.ingest import build
 from retention.services.progress import NoProgress
-from retention.services.retrieve import ExportReport, export_quarantined, export_study
+from retention.services.retrieve import (
+    ExportReport,
+    every_study,
+    export_quarantined,
+    export_studies,
+    export_study,
+)
 from tests.package.conftest import MemoryShard
 from tests.services.instances import OTHER_STUDY, STUDY, instance, unidentified
 from tests.services.world import COLD, HOT, World, contents, flip
@@ -222,6 +228,48 @@ def test_who_was_given_what_is_in_the_journal(held: World, tmp_path: Path):
     assert entry.action == events.STUDY_EXPORT
     assert entry.data == {"instances": 3, "bytes": sum(len(instance(n)) for n in (1, 2, 3)), "failed": 0}
     assert STUDY not in str(entry.objects)
+
+
+def test_every_study_comes_back_into_a_folder_of_its_own(held: World, tmp_path: Path):
+    with held.opened() as stores:
+        report = export_studies(stores, every_study(stores, None, tmp_path), NoProgress(), jobs=2)
+        entries = [entry.envelope for entry in stores.journal.read()][-report.studies :]
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.dcm")}
+    assert (report.studies, report.instances, report.failures) == (2, len(files), [])
+    assert f"necker/{STUDY}/{STUDY}.1.2.dcm" in files
+    assert any(name.startswith(f"necker/{OTHER_STUDY}/") for name in files)
+    assert {entry.action for entry in entries} == {events.STUDY_EXPORT}
+    assert sum(int(str(entry.data["instances"])) for entry in entries) == report.instances
+    assert len({entry.objects["study"] for entry in entries}) == 2
+
+
+def test_only_an_institution_s_studies_are_asked_for(held: World, tmp_path: Path):
+    with held.opened() as stores:
+        institutions.add(stores, InstitutionSpec("cochin"))
+        assert list(every_study(stores, "cochin", tmp_path)) == []
+
+
+def test_a_study_that_is_lost_stops_no_other(held: World, tmp_path: Path):
+    for path in held.shards(*HOT):
+        path.unlink()
+    with held.opened() as stores:
+        report = export_studies(stores, every_study(stores, None, tmp_path), NoProgress())
+    assert report.studies == 2
+    assert len(report.failures) == 1
+    assert [path.name for path in (tmp_path / "necker").iterdir() if any(path.iterdir())] == [OTHER_STUDY]
+
+
+def test_what_was_given_before_the_run_stopped_is_in_the_journal(held: World, tmp_path: Path):
+    (tmp_path / "file").touch()
+    with held.opened() as stores:
+        studies = [stores.catalog.study(STUDY), stores.catalog.study(OTHER_STUDY)]
+        orders = zip(studies, [tmp_path / "out", tmp_path / "file"], strict=True)
+        before = stores.journal.size
+        with pytest.raises(UsageError, match="is not a folder"):
+            export_studies(stores, orders, NoProgress(), jobs=1)
+        after = [entry.envelope for entry in stores.journal.read(before)]
+    assert len(written(tmp_path / "out")) == 3
+    assert [entry.data["instances"] for entry in after] == [3]
 
 
 def test_quarantined_bytes_come_back_under_a_harmless_name(held: World, tmp_path: Path):

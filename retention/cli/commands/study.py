@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from itertools import chain
@@ -121,25 +121,40 @@ def show(uid: Uid, institution: Institution = None) -> Result[StudyShow]:
 
 @command("study export")
 def export(
-    uid: Uid,
+    uids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="UID…", help="Their Study Instance UIDs.", show_default=False),
+    ] = None,
+    *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the files.")],
+    everything: Annotated[bool, typer.Option("--all", help="Every study.")] = False,
     institution: Institution = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Threads that unpack (default: one a core).")
     ] = None,
 ) -> Result[StudyExport]:
-    """Give back a study's original files, each verified."""
-    from retention.services.retrieve import export_study
+    """Give back studies' original files, each verified: one into DIR, several into a folder each."""
+    from retention.services.memory import keep_freed_memory
+    from retention.services.retrieve import every_study, export_studies
 
+    if everything == bool(uids):
+        raise current.usage_error("study.export_which")
+    keep_freed_memory()
     with closing(current.open()) as stores:
         require_institution(stores, institution)
-        study = stores.catalog.study(uid, institution)
-        report = export_study(stores, study, out, current.progress(), jobs)
+        if everything:
+            orders, total_bytes = every_study(stores, institution, out), None
+        else:
+            studies = [stores.catalog.study(uid, institution) for uid in dict.fromkeys(uids or ())]
+            orders = (
+                (study, out if len(studies) == 1 else out / study.summary.study_uid) for study in studies
+            )
+            total_bytes = sum(study.summary.bytes_received for study in studies)
+        report = export_studies(stores, orders, current.progress(), total_bytes, jobs)
     if report.failures and not report.instances:
         raise report.failures[0]
     data: StudyExport = {
-        "study_uid": uid,
-        "institution": study.summary.institution,
+        "studies": report.studies,
         "instances": report.instances,
         "bytes": report.bytes,
         "directory": str(out),
@@ -150,13 +165,19 @@ def export(
         ],
         "seconds": round(report.seconds, 3),
     }
-    lines: Iterable[str] = [
-        current.say(
-            "study.exported", instances=report.instances, size=size_text(report.bytes), directory=out
-        ),
-        *(current.say("study.failed", message=failure.message) for failure in report.failures),
-    ]
-    return Result(data, lines, exit_codes.PARTIAL if report.failures else exit_codes.DONE)
+    return Result(data, _exported(data), exit_codes.PARTIAL if report.failures else exit_codes.DONE)
+
+
+def _exported(data: StudyExport) -> Iterator[str]:
+    yield current.say(
+        "study.exported",
+        studies=data["studies"],
+        instances=data["instances"],
+        size=size_text(data["bytes"]),
+        directory=data["directory"],
+    )
+    for problem in data["problems"]:
+        yield current.say("study.failed", message=problem["message"])
 
 
 def _text(value: object) -> str | None:

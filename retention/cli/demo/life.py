@@ -19,7 +19,7 @@ from retention.services.audit.selection import Selection, audit
 from retention.services.ingest.ingest import Ingest, IngestReport
 from retention.services.progress import Progress
 from retention.services.rebuild import RebuildReport
-from retention.services.retrieve import export_quarantined, export_study
+from retention.services.retrieve import every_study, export_quarantined, export_studies
 from retention.services.stores import Stores
 
 
@@ -68,12 +68,11 @@ class Life:
         return rebuild_archive_catalog(self.root, self.progress)
 
     def give_back(self, institution: str, out: Path) -> None:
-        """`retention study export` of every study, `retention quarantine export` of every item."""
+        """`retention study export --all`, `retention quarantine export` of every item."""
         with closing(open_archive(self.root)) as stores:
-            for study in list(stores.catalog.studies(StudyFilter(institution=institution))):
-                detail = stores.catalog.study(study.study_uid, institution)
-                for failure in export_study(stores, detail, out / study.study_uid, self.progress).failures:
-                    raise failure
+            report = export_studies(stores, every_study(stores, institution, out), self.progress)
+            for failure in report.failures:
+                raise failure
             for item in list(stores.catalog.quarantined(institution)):
                 export_quarantined(stores, item.item_id, out / "quarantine")
 

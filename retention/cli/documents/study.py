@@ -109,10 +109,13 @@ class NotGivenBack(TypedDict):
 
 
 class StudyExport(TypedDict):
-    """A study's original files, each verified against its digests."""
+    """Studies' original files, each verified against its digest.
 
-    study_uid: str
-    institution: str
+    One study's lie in `directory`, those of several in a folder named by the UID below it; with `--all` there is one
+    for each institution between.
+    """
+
+    studies: Count
     instances: Count
     bytes: Count
     directory: str
