@@ -161,7 +161,13 @@ def rebuild_archive_catalog(
         with stores.commit_lock.hold():
             _refuse_to_forget(root, settings, stores)
             report = rebuild.rebuild_catalog(
-                settings.catalog, root, archive_id, stores.journal, stores.keyring, progress
+                settings.catalog,
+                root,
+                archive_id,
+                stores.journal,
+                stores.keyring,
+                progress,
+                now=stores.clock.now(),
             )
             volume_care.record_moved(stores)  # the archive may have come from another machine
             return report

@@ -27,6 +27,7 @@ from retention.catalog import (
 )
 from retention.catalog.database import BUSY_TIMEOUT_S, Database, use_write_ahead_log
 from retention.catalog.files import make_file
+from retention.catalog.policies import Policies
 from retention.catalog.records import (
     EVERYTHING,
     CatalogCounts,
@@ -61,6 +62,7 @@ class Catalog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.policies = Policies(database)
 
     @classmethod
     def create(

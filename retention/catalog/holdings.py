@@ -1,8 +1,9 @@
 """Studies and series as a batch of packages tells them: loaded once, merged in memory, written once.
 
-The invariant: what the first package said of a study stays; later ones fill in what was missing, add their counts and
+The invariants: what the first package said of a study stays; later ones fill in what was missing, add their counts and
 their modalities. So the order of the journal, not of threads, decides what a study looks like, and a rebuild says
-the same as the ingest did.
+the same as the ingest did. Whatever arrives makes every decision about its patient stale: a visit moves the end of all
+of the patient's studies in that institution.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from sqlalchemy import Connection, Table, Update, bindparam, func, select, updat
 from retention.catalog.bulk import insert_rows
 from retention.catalog.columns import AnyRow, storable
 from retention.catalog.records import PackageRecord, SeriesRecord, StudyRecord
+from retention.catalog.staleness import UNDECIDED, mark_patients_stale
 from retention.catalog.tables import SERIES, STUDY
-from retention.model.states import StudyState
 
 Values = dict[str, Any]
 StudyKey = tuple[int, str]
@@ -28,7 +29,10 @@ STUDY_FACTS = (
 SERIES_FACTS = ("modality", "body_part", "description", "manufacturer")
 KEYS = 500
 
-_STUDY_CHANGES = (*STUDY_FACTS, "modalities", "instances", "bytes_received")
+UNKNOWN_CLASS = "?"
+"""What stands among a study's SOP classes for an instance that names none; it can be no UID."""
+
+_STUDY_CHANGES = (*STUDY_FACTS, "modalities", "sop_classes", "instances", "bytes_received", "is_stale")
 _SERIES_CHANGES = (*SERIES_FACTS, "instances")
 
 
@@ -70,6 +74,9 @@ class Holdings:
             if series.facts.modality:
                 modalities.add(storable(series.facts.modality))
         row["modalities"] = ",".join(sorted(modalities))
+        classes = {name or UNKNOWN_CLASS for name in package.sop_classes}
+        row["sop_classes"] = ",".join(sorted(classes.union(filter(None, row["sop_classes"].split(",")))))
+        row["is_stale"] = True
         return int(row["id"])
 
     def row_of(self, key: StudyKey) -> int | None:
@@ -78,7 +85,7 @@ class Holdings:
         return None if study is None else int(study["id"])
 
     def store(self) -> None:
-        """Write all of it: new rows, then changed ones."""
+        """Write all of it: new rows, then changed ones; then what is decided of their patients is stale."""
         new_studies = [row for key, row in self._studies.items() if key not in self._known_studies]
         new_series = [row for key, row in self._series.items() if key not in self._known_series]
         old_studies = [_change(self._studies[key], _STUDY_CHANGES) for key in self._known_studies]
@@ -89,6 +96,11 @@ class Holdings:
         for statement, rows in ((_UPDATE_STUDY, old_studies), (_UPDATE_SERIES, old_series)):
             if rows:
                 self._connection.execute(statement, rows)
+        for owner in {row["institution_row"] for row in self._studies.values()}:
+            patients = {
+                row["patient_id"] for row in self._studies.values() if row["institution_row"] == owner
+            }
+            mark_patients_stale(self._connection, owner, sorted(filter(None, patients)))
 
     def _study(self, institution_row: int, study: StudyRecord) -> Values:
         facts = _study_facts(study)
@@ -102,10 +114,11 @@ class Holdings:
             "institution_row": institution_row,
             "study_uid": study.study_uid,
             "modalities": "",
+            "sop_classes": "",
             "instances": 0,
             "bytes_received": 0,
-            "state": StudyState.PERMANENT.value,
-            "keep_until_on": None,
+            **UNDECIDED,
+            "accessed_on": None,
             "received_at": study.received_at,
         }
         self._next_study += 1

@@ -124,8 +124,9 @@ class PackageRecord:
     """A package as its journal entry states it: all that the catalog learns when it is committed.
 
     Every shard must agree with `index_root` and `manifest_digest`. `digests` are (keyed digest of the identity, 16
-    bytes; ordinal in the package) of every instance. A package that `supersedes` another holds the same instances in
-    another form, whose shards stay until `drop_at`. A `copy_of` another holds them once more, itself until `drop_at`.
+    bytes; ordinal in the package) of every instance; `sop_classes` those of its instances, None for one without. A
+    package that `supersedes` another holds the same instances in another form, whose shards stay until `drop_at`. A
+    `copy_of` another holds them once more, itself until `drop_at`.
     """
 
     package_id: PackageId
@@ -152,6 +153,7 @@ class PackageRecord:
     closed: bool = True
     copy_of: PackageId | None = None
     drop_at: datetime | None = None
+    sop_classes: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,14 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from retention.catalog import guards, policy_tables
 from retention.catalog.database import REBUILD, Database
 from retention.catalog.declaring import METADATA
-from retention.catalog.guards import GUARDS
 from retention.catalog.tables import SCHEMA_VERSIONS
 from retention.model.errors import CatalogError, CatalogMissingError, WriteOnceError
+
+GUARDS = (*guards.GUARDS, *policy_tables.GUARDS)
+"""The guards of all tables."""
 
 VERSION_TABLE = (
     "CREATE TABLE alembic_version (\n\tversion_num VARCHAR(32) NOT NULL, \n\t"

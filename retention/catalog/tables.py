@@ -41,6 +41,9 @@ SCHEMA_VERSIONS = ("0001",)
 LIVE = text("superseded_row IS NULL")
 FLAWED = text("state <> 'sound'")
 DATED = text("keep_until_on IS NOT NULL")
+STALE = text("is_stale")
+CHANGING = text("next_change_on IS NOT NULL")
+MOVING = text("move_on IS NOT NULL")
 OPEN = text("result IS NULL")
 LEAVING = text("drop_at IS NOT NULL")
 COPY = text("copy_of_row IS NOT NULL")
@@ -77,6 +80,9 @@ class VolumeRow(Base, table=True):
 
 
 class StudyRow(Base, table=True):
+    """A study, and what policies and plan say of it. The decision (`state` to `move_on`) is a memory of an evaluation:
+    it counts as long as `is_stale` is false and `next_change_on` has not come (`services.decisions`)."""
+
     __tablename__ = "study"
     __table_args__ = (
         UniqueConstraint("study_uid", "institution_row"),
@@ -88,6 +94,9 @@ class StudyRow(Base, table=True):
         Index("ix_study_state", "state", "id"),
         Index("ix_study_patient", "patient_id", "id"),
         partial_index("ix_study_due", "keep_until_on", "id", where=DATED),
+        partial_index("ix_study_stale", "id", where=STALE),
+        partial_index("ix_study_change", "next_change_on", "id", where=CHANGING),
+        partial_index("ix_study_move", "move_on", "id", where=MOVING),
     )
 
     id: int = Field(sa_column=key_column())
@@ -105,10 +114,18 @@ class StudyRow(Base, table=True):
     institution_name: str | None = Field(sa_column=Column("institution_name", ForeignText()))
     department: str | None = Field(sa_column=Column("department", ForeignText()))
     modalities: str = Field(sa_column=Column("modalities", ForeignText(), nullable=False))
+    sop_classes: str = Field(sa_column=Column("sop_classes", ForeignText(), nullable=False))
     instances: int = Field(sa_column=Column("instances", BigInteger(), nullable=False))
     bytes_received: int = Field(sa_column=Column("bytes_received", BigInteger(), nullable=False))
     state: str = Field(sa_column=Column("state", String(16), nullable=False))
+    reason: str | None = Field(sa_column=Column("reason", String(32)))
     keep_until_on: date | None = Field(sa_column=Column("keep_until_on", Date()))
+    next_change_on: date | None = Field(sa_column=Column("next_change_on", Date()))
+    is_stale: bool = Field(sa_column=Column("is_stale", Boolean(), nullable=False))
+    plan_tier: str | None = Field(sa_column=Column("plan_tier", String(63)))
+    next_tier: str | None = Field(sa_column=Column("next_tier", String(63)))
+    move_on: date | None = Field(sa_column=Column("move_on", Date()))
+    accessed_on: date | None = Field(sa_column=Column("accessed_on", Date()))
     received_at: datetime = Field(sa_column=Column("received_at", Instant(), nullable=False))
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
-from retention.catalog import intake, ledger, packages, places, shards, state, studies
+from retention.catalog import deciding, intake, ledger, packages, places, shards, staleness, state
+from retention.catalog.policies import PolicyWriting
 from retention.catalog.records import (
     InstitutionRecord,
     JournalPosition,
@@ -19,10 +20,8 @@ from retention.catalog.records import (
     ShardRecord,
     VolumeRecord,
 )
-from retention.catalog.tables import STUDY
 from retention.model.errors import CatalogError
-from retention.model.identifiers import PackageId
-from retention.model.states import StudyState
+from retention.model.identifiers import InstitutionId, PackageId
 
 
 class Transaction:
@@ -94,13 +93,35 @@ class Transaction:
         """
         packages.forget_shards(self._connection, self._package_row(package_id))
 
-    def set_decision(
-        self, study_uid: str, institution: str, decided: StudyState, keep_until_on: date | None
-    ) -> None:
-        """Write what the policies now say of a study. Raises NotFoundError."""
-        row = studies.study_row(self._connection, study_uid, institution)
-        values = {"state": decided.value, "keep_until_on": keep_until_on}
-        self._connection.execute(update(STUDY).where(STUDY.c.id == row).values(values))
+    @property
+    def policies(self) -> PolicyWriting:
+        """What may be done to policies in this step."""
+        return PolicyWriting(self._connection, self._places)
+
+    def mark_stale(
+        self,
+        institution_id: InstitutionId,
+        *,
+        study_uid: str | None = None,
+        patient_id: str | None = None,
+    ) -> int:
+        """Note that what is decided of a study, of a patient's studies, or of all studies of an institution has to be
+        decided again; return how many were fresh. A study that is not held is no error: there is nothing to decide."""
+        owner = self._places.institution(institution_id)
+        if study_uid is not None:
+            row = deciding.study_row_of(self._connection, owner, study_uid)
+            return 0 if row is None else staleness.mark_study_stale(self._connection, row)
+        if patient_id is not None:
+            return staleness.mark_patients_stale(self._connection, owner, [patient_id])
+        return staleness.mark_institution_stale(self._connection, owner)
+
+    def record_access(self, institution_id: InstitutionId, study_uid: str, on: date) -> None:
+        """Note that somebody read instances of a study on a day: its plan may keep it warm."""
+        deciding.record_access(self._connection, self._places.institution(institution_id), study_uid, on)
+
+    def deciding(self) -> deciding.Deciding:
+        """What is asked and written when studies are decided again, in this step."""
+        return deciding.Deciding(self._connection)
 
     def add_work(
         self, kind: str, package_id: PackageId | None, payload: Mapping[str, object], at: datetime

@@ -14,6 +14,7 @@ from typing import Self
 from retention.policy.words import Assurance
 
 EARLIEST_STUDY_ON = date(1900, 1, 1)
+EARLIEST_BIRTH_ON = date(1850, 1, 1)
 DICOM_DATE_CHARACTERS = 8
 
 Words = frozenset[str | None]
@@ -115,6 +116,14 @@ def usable_study_date(value: str | date | None, ingested_on: date | None = None)
     if value is None or value < EARLIEST_STUDY_ON or (ingested_on is not None and value > ingested_on):
         return None
     return value
+
+
+def usable_birth_date(text: str | None, ingested_on: date | None = None) -> date | None:
+    """Return the birth date a header tells if it can be one: whole, possible, not after the study came in."""
+    born_on = None if text is None else _dicom_date(text.strip())
+    if born_on is None or born_on < EARLIEST_BIRTH_ON or (ingested_on is not None and born_on > ingested_on):
+        return None
+    return born_on
 
 
 def _dicom_date(text: str) -> date | None:

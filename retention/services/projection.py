@@ -181,6 +181,7 @@ def package_record(envelope: Envelope, contents: Contents | None, names: Names) 
         supersedes=_package_of(envelope, "supersedes"),
         copy_of=_package_of(envelope, "copy_of"),
         drop_at=instant_of(data, "drop_at") if "drop_at" in data else None,
+        sop_classes=() if contents is None else _sop_classes(contents),
     )
 
 
@@ -202,6 +203,10 @@ def instance_digests(
         )
         for row in contents.instances
     )
+
+
+def _sop_classes(contents: Contents) -> tuple[str | None, ...]:
+    return tuple({row.sop_class_uid: None for row in contents.instances})
 
 
 def _study(contents: Contents, received_at: datetime) -> StudyRecord | None:

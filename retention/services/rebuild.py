@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from retention.catalog.catalog import Catalog
@@ -17,6 +18,7 @@ from retention.journal.journal import Journal
 from retention.keyring.keyring import Keyring
 from retention.model.errors import StorageError
 from retention.model.identifiers import ArchiveId
+from retention.services import decisions
 from retention.services.events import Names
 from retention.services.progress import Progress
 from retention.services.projection import Projection, in_batches
@@ -31,9 +33,18 @@ class RebuildReport:
 
 
 def rebuild_catalog(
-    url: str, root: Path, archive_id: ArchiveId, journal: Journal, keyring: Keyring, progress: Progress
+    url: str,
+    root: Path,
+    archive_id: ArchiveId,
+    journal: Journal,
+    keyring: Keyring,
+    progress: Progress,
+    *,
+    now: datetime,
 ) -> RebuildReport:
-    """Fill a new catalog from the whole journal and put it in place. The commit lock must be held.
+    """Fill a new catalog from the whole journal, decide about every study, and put it in place.
+
+    The commit lock must be held.
 
     Raises JournalBrokenError, KeyringBrokenError, CatalogError.
     """
@@ -44,6 +55,7 @@ def rebuild_catalog(
     try:
         names = Names(keyring.index_key.secret)
         _replay(building, journal, Projection(keyring, names, successors=Successors(journal, keyring)))
+        decisions.refresh_catalog(building, now)
         counts = building.counts()
         install(building, url, root=root)
     except BaseException:

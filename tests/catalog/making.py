@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from retention.catalog.catalog import Catalog
+from retention.catalog.deciding import Decided, study_row_of
 from retention.catalog.records import (
     InstitutionRecord,
     PackageKind,
@@ -23,9 +24,11 @@ from retention.catalog.records import (
     StudyRecord,
     VolumeRecord,
 )
+from retention.catalog.transaction import Transaction
 from retention.model.facts import PatientFacts, SeriesFacts, StudyFacts
 from retention.model.identifiers import ArchiveId, InstitutionId, KeyId, PackageId, VolumeId
 from retention.model.layout import InstitutionSpec, Protection, VolumeSpec
+from retention.model.states import StudyState
 
 URL = "sqlite:///catalog.db"
 ARCHIVE = ArchiveId("a" * 32)
@@ -51,9 +54,9 @@ def study_uid(number: int) -> str:
 
 
 def institution(
-    institution_id: InstitutionId = NECKER, name: str = "necker", sequence: int = 0
+    institution_id: InstitutionId = NECKER, name: str = "necker", sequence: int = 0, **particulars: Any
 ) -> InstitutionRecord:
-    return InstitutionRecord(institution_id, InstitutionSpec(name), sequence)
+    return InstitutionRecord(institution_id, InstitutionSpec(name, **particulars), sequence)
 
 
 def volume(name: str, sequence: int = 0, **changes: Any) -> VolumeRecord:
@@ -152,3 +155,13 @@ def quarantine(number: int, *items: QuarantinedRecord, **changes: Any) -> Packag
 def keep(catalog: Catalog, *records: PackageRecord) -> int:
     with catalog.transaction() as tx:
         return tx.record_packages(records)
+
+
+def decide(
+    tx: Transaction, uid: str, institution_id: InstitutionId, state: StudyState, keep_until_on: date | None
+) -> None:
+    """Write a decision as the engine does."""
+    owner = tx._places.institution(institution_id)
+    row = study_row_of(tx._connection, owner, uid)
+    assert row is not None
+    tx.deciding().record([Decided(row, state, "rules", keep_until_on, None, None, None, None)])

@@ -6,6 +6,7 @@ from sqlalchemy import insert, select
 
 from retention.catalog.bulk import insert_rows
 from retention.catalog.catalog import Catalog
+from retention.catalog.staleness import UNDECIDED
 from retention.catalog.tables import INSTITUTION, STUDY
 from tests.catalog.making import AT
 
@@ -13,7 +14,7 @@ ROW = {
     "institution_row": 1, "patient_id": "P\0\ud800", "issuer": None, "patient_name": "Zoë", "birth_date": "19600101",
     "sex": "F", "study_date": None, "study_time": None, "description": "x", "accession_number": "1",
     "institution_name": None, "department": None, "modalities": "CT", "instances": 3, "bytes_received": 2**40,
-    "state": "PERMANENT", "keep_until_on": AT.date(), "received_at": AT,
+    **UNDECIDED, "sop_classes": "1.2.3", "keep_until_on": AT.date(), "accessed_on": AT.date(), "received_at": AT,
 }  # fmt: skip
 
 

@@ -13,10 +13,24 @@ import pytest
 
 from retention.catalog.catalog import Catalog
 from retention.catalog.declaring import METADATA
-from retention.catalog.guards import GUARDS
+from retention.catalog.policy_records import PolicyRecord
 from retention.catalog.records import QuarantinedRecord
+from retention.catalog.schema import GUARDS
 from retention.model.errors import WriteOnceError
-from tests.catalog.making import COLD, digest, keep, package, package_id, quarantine, scratch, shards, study
+from tests.catalog.making import (
+    AT,
+    COLD,
+    DAY,
+    digest,
+    institution,
+    keep,
+    package,
+    package_id,
+    quarantine,
+    scratch,
+    shards,
+    study,
+)
 
 FROZEN = {
     "institution": ("id", "institution_id", "sequence"),
@@ -32,14 +46,18 @@ FROZEN = {
     "instance": ("institution_row", "digest", "variant", "package_row", "ordinal"),
     "quarantined": ("package_row", "ordinal", "reason", "detail", "source", "size_bytes"),
     "state": ("key",),
+    "policy": ("id", "digest", "kind", "name", "version", "document", "source"),
+    "policy_force": ("id", "policy_row", "sequence", "from_at"),
+    "enactment": ("id", "institution_row", "policy_row", "from_at"),
 }  # fmt: skip
 MUTABLE = {
     "institution": ("name", "title", "entity", "timezone", "plan", "ae_titles", "policies"),
     "volume": ("volume_id", "url", "site", "domain", "device", "is_mount", "state", "sequence"),
     "study": (
         "patient_id", "issuer", "patient_name", "birth_date", "sex", "study_date", "study_time", "description",
-        "accession_number", "institution_name", "department", "modalities", "instances", "bytes_received", "state",
-        "keep_until_on",
+        "accession_number", "institution_name", "department", "modalities", "sop_classes", "instances",
+        "bytes_received", "state", "reason", "keep_until_on", "next_change_on", "is_stale", "plan_tier", "next_tier",
+        "move_on", "accessed_on",
     ),
     "series": ("modality", "body_part", "description", "manufacturer", "instances"),
     "package": ("key_segment", "closed", "verified_at", "lost", "superseded_row", "copy_of_row", "drop_at"),
@@ -47,6 +65,9 @@ MUTABLE = {
     "instance": (),
     "quarantined": (),
     "state": ("value",),
+    "policy": (),
+    "policy_force": ("until_at", "is_retired"),
+    "enactment": ("place", "until_at", "succeeded_on", "is_retired"),
 }  # fmt: skip
 KEPT = sorted(FROZEN)
 
@@ -59,6 +80,13 @@ def guarded() -> bytes:
     repaired = tuple(replace(shard, generation=3) for shard in shards(COLD))
     with scratch() as catalog:
         keep(catalog, package(1), superseding, package(3, shards=repaired), quarantine(4, item))
+        with catalog.transaction() as tx:
+            tx.record_institution(institution(policies=("p",)))
+            for number in (1, 2):
+                version = PolicyRecord(f"{number:064x}", "RetentionPolicy", "p", number, "{}", "")
+                tx.policies.put_in_force(
+                    version, effective_on=None, sequence=number, at=AT + number * DAY, retires=False
+                )
         catalog.close()
         return Path(catalog._database.place).read_bytes()
 

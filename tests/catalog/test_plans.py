@@ -21,6 +21,7 @@ from tests.catalog.making import (
     DAY,
     HOT,
     NECKER,
+    decide,
     digest,
     keep,
     package,
@@ -47,7 +48,7 @@ def stocked(catalog: Catalog, file: Path) -> Catalog:
     keep(catalog, *(quarantine(n, ITEM) for n in range(40, 45)))
     with catalog.transaction() as tx:
         for number in range(10):
-            tx.set_decision(study_uid(number), "necker", StudyState.DETERMINED, date(2029, 1, 1 + number))
+            decide(tx, study_uid(number), NECKER, StudyState.DETERMINED, date(2029, 1, 1 + number))
         tx.set_shards(package_id(2), [replace(shards(COLD)[0], state=ShardState.MISSING)])
     return catalog
 

@@ -18,9 +18,8 @@ from retention.catalog.catalog import Catalog
 from retention.catalog.database import Database
 from retention.catalog.declaring import METADATA
 from retention.catalog.files import make_file
-from retention.catalog.guards import GUARDS
 from retention.catalog.migration import SCRIPTS, migrate, upgrade
-from retention.catalog.schema import declared
+from retention.catalog.schema import GUARDS, declared
 from retention.model.errors import CatalogError, CatalogMissingError
 from tests.catalog.conftest import SERVER
 from tests.catalog.making import ARCHIVE, furnish, keep, package, study_uid

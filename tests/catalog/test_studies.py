@@ -17,12 +17,14 @@ from retention.model.errors import NotFoundError, UsageError
 from retention.model.facts import PatientFacts
 from retention.model.findings import Health
 from retention.model.states import StudyState
+from tests.catalog import making
 from tests.catalog.making import (
     AT,
     COCHIN,
     COLD,
     DAY,
     HOT,
+    NECKER,
     keep,
     package,
     package_id,
@@ -48,7 +50,7 @@ def decide(
     catalog: Catalog, number: int, state: StudyState, keep_until_on: date | None, name: str = "necker"
 ) -> None:
     with catalog.transaction() as tx:
-        tx.set_decision(study_uid(number), name, state, keep_until_on)
+        making.decide(tx, study_uid(number), COCHIN if name == "cochin" else NECKER, state, keep_until_on)
 
 
 def test_an_empty_catalog_lists_nothing(empty: Catalog):
@@ -210,8 +212,6 @@ def test_an_unknown_study_is_not_found(catalog: Catalog):
         catalog.study("1.9.9")
     with pytest.raises(NotFoundError):
         catalog.packages_of("1.9.9")
-    with pytest.raises(NotFoundError), catalog.transaction() as tx:
-        tx.set_decision("1.9.9", "necker", StudyState.HELD, None)
 
 
 def test_packages_of_a_study_are_those_in_force(catalog: Catalog):

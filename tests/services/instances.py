@@ -27,6 +27,8 @@ def instance(
     pixels: int | None = None,
     rows: int = 16,
     meta: str = "1.2.840.99.5",
+    on: str = "20261101",
+    born: str = "19610229",
 ) -> bytes:
     """One CT slice of `rows` x `rows` samples, about 1 KB. `pixels` seeds its content, by default its number.
 
@@ -38,7 +40,7 @@ def instance(
     dataset.StudyInstanceUID = study
     dataset.SeriesInstanceUID = f"{study}.{series}"
     dataset.PatientID, dataset.PatientName, dataset.PatientSex = patient, "DOE^JANE", "F"
-    dataset.PatientBirthDate, dataset.StudyDate, dataset.StudyTime = "19610229", "20261101", "101500"
+    dataset.PatientBirthDate, dataset.StudyDate, dataset.StudyTime = born, on, "101500"
     dataset.Modality, dataset.StudyDescription, dataset.SeriesDescription = "CT", "THORAX", "LUNG"
     dataset.AccessionNumber, dataset.Manufacturer, dataset.InstanceNumber = "A1", "ACME", number
     dataset.Rows = dataset.Columns = rows

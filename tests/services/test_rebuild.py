@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from retention.archive import rebuild_archive_catalog
-from retention.catalog.catalog import Catalog
 from retention.model.errors import (
     ArchiveNotFoundError,
     CatalogError,
@@ -226,14 +225,14 @@ def test_without_any_volume_nothing_is_guessed(held: World):
 def test_large_journals_are_replayed_in_steps(lived: World, monkeypatch: pytest.MonkeyPatch):
     before = known(lived)
     steps: list[int] = []
-    transaction = Catalog.transaction
+    apply = Projection.apply
     monkeypatch.setattr("retention.services.projection.BATCH_ENTRIES", 3)
 
-    def counted(self: Catalog) -> object:
+    def counted(self: Projection, transaction: Any, entries: Iterator[Any]) -> None:
         steps.append(1)
-        return transaction(self)
+        apply(self, transaction, entries)
 
-    monkeypatch.setattr(Catalog, "transaction", counted)
+    monkeypatch.setattr(Projection, "apply", counted)
     lose(lived)
     report = made_again(lived)
     monkeypatch.undo()

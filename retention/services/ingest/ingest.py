@@ -11,13 +11,14 @@ import os
 import resource
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from retention.model.errors import RetentionError
+from retention.model.errors import LockedError, RetentionError
 from retention.model.identifiers import InstitutionId
 from retention.package.manifest import KIND_QUARANTINE, KIND_STUDY, ROLE_CONFLICT
+from retention.services import decisions
 from retention.services.events import Names
 from retention.services.ingest.build import BuiltPackage, NothingBuilt, PackageBuilder, PackageUnderWay
 from retention.services.ingest.finish import FinishedPackage, finish
@@ -109,6 +110,10 @@ class Ingest:
                     scanned = self._build_and_finish(builder, finisher, session, scanned)
         finally:
             self._progress.end()
+        with suppress(
+            LockedError
+        ):  # what came in is kept; its decisions are marked stale, and made at the next call
+            decisions.refresh(self._stores)
         self._report.studies = len(self._studies)
         self._report.seconds = clock.monotonic_s() - started_s
         return self._report

