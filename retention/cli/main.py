@@ -30,6 +30,7 @@ from retention.cli.commands import (
     policy,
     quarantine,
     schema,
+    serve,
     study,
     volume,
 )
@@ -58,7 +59,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RETENTION"},
 )
 
-for group in (archive, study, audit, catalog, volume, quarantine, keys, journal, policy, schema, demo):
+for group in (archive, study, audit, catalog, volume, quarantine, keys, journal, policy, schema, serve, demo):
     group.register(app)
 
 

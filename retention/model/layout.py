@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 
@@ -109,6 +109,23 @@ class InstitutionSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class StagingSpec:
+    """How long a received study may still grow before it is packed: until nothing came for `quiet`, or `max_bytes`."""
+
+    quiet: timedelta = timedelta(minutes=10)
+    max_bytes: int = 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class DimseSpec:
+    """The DICOM network listener."""
+
+    host: str = "127.0.0.1"
+    port: int = 11112
+    ae_title: str = "RETENTION"
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveSettings:
     """The effective content of archive.yaml. Volumes and tiers keep the order of the file."""
 
@@ -117,3 +134,5 @@ class ArchiveSettings:
     volumes: dict[str, VolumeSpec]
     tiers: dict[str, TierSpec]
     institutions: dict[str, InstitutionSpec]
+    staging: StagingSpec = field(default_factory=StagingSpec)
+    dimse: DimseSpec = field(default_factory=DimseSpec)

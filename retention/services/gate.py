@@ -18,6 +18,8 @@ from retention.model.identifiers import PackageId
 from retention.services.volumes import parse_shard_key
 from retention.storage.volume import Volume
 
+STAGING = "staging/"
+
 
 class Why(StrEnum):
     """Why an object may go."""
@@ -59,6 +61,20 @@ def take_back(volume: Volume, key: str) -> int:
     Putting is once only, so an object under this name is the run's own, and nobody else knows of it.
     """
     return volume.delete_many([key])
+
+
+def clear_staging(volume: Volume, keys: Sequence[str], *, still_staged: int) -> int:
+    """Remove a staging log and what was noted of it, once all it holds is packed (docs/staging.md).
+
+    Raises KeptError while an instance is staged in it or for what lies elsewhere, StorageError.
+    """
+    if still_staged or not all(key.startswith(STAGING) for key in keys):
+        raise KeptError(
+            f"{', '.join(keys)} on {volume.name} is not to be cleared: {still_staged} instances are staged in it",
+            hint="nothing was removed; retention serve packs what is staged",
+            volume=volume.name,
+        )
+    return volume.delete_many(keys)
 
 
 def _problem(catalog: Catalog, volume: str, key: str, why: Why, at: datetime | None) -> str | None:

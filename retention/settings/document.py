@@ -210,6 +210,7 @@ class StagingSection(Section):
 class DimseSection(Section):
     """The DICOM network listener."""
 
+    host: Label = Field("127.0.0.1", description="the address to listen on")
     port: Port = 11112
     ae_title: AeTitle = "RETENTION"
 

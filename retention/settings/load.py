@@ -12,18 +12,26 @@ from typing import TYPE_CHECKING
 from retention.model.errors import ArchiveNotFoundError, SettingsError
 from retention.model.layout import (
     ArchiveSettings,
+    DimseSpec,
     InstitutionSpec,
     ObjectLockSpec,
     Protection,
     RecallSpec,
     S3Spec,
+    StagingSpec,
     TierSpec,
     VolumeSpec,
 )
 from retention.settings.terms import duration_of
 
 if TYPE_CHECKING:
-    from retention.settings.document import ArchiveDocument, RecallSection, TierSection, VolumeSection
+    from retention.settings.document import (
+        ArchiveDocument,
+        DimseSection,
+        RecallSection,
+        TierSection,
+        VolumeSection,
+    )
 
 FILE_NAME = "archive.yaml"
 
@@ -99,7 +107,13 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
             )
             for name, section in document.institutions.items()
         },
+        staging=StagingSpec(duration_of(document.staging.quiet), document.staging.max_bytes),
+        dimse=DimseSpec() if (dimse := document.listeners.dimse) is None else _dimse(dimse),
     )
+
+
+def _dimse(section: DimseSection) -> DimseSpec:
+    return DimseSpec(section.host, section.port, section.ae_title)
 
 
 def _volume(name: str, section: VolumeSection, recall: RecallSection | None) -> VolumeSpec:

@@ -34,7 +34,7 @@ GROUP_BYTES = 64 * 1024 * 1024
 GROUP_SHARDS = 384
 LOOKED_UP_FILES = 256
 
-_Files = tuple[str, list[ScannedFile]]
+Files = tuple[str, list[ScannedFile]]
 """The kind of a package to be, and its files."""
 
 
@@ -95,7 +95,14 @@ class Ingest:
         """
         clock = self._stores.clock
         started_s = clock.monotonic_s()
-        scanned = self._scan(paths)
+        report = self.keep(self._scan(paths))
+        report.seconds = clock.monotonic_s() - started_s
+        return report
+
+    def keep(self, scanned: list[Files]) -> IngestReport:
+        """Ingest what is scanned already. Raises as `run`."""
+        clock = self._stores.clock
+        started_s = clock.monotonic_s()
         self._progress.begin("ingest", sum(file.stamp.size_bytes for files in scanned for file in files[1]))
         try:
             with (
@@ -118,7 +125,7 @@ class Ingest:
         self._report.seconds = clock.monotonic_s() - started_s
         return self._report
 
-    def _scan(self, paths: Sequence[Path]) -> list[_Files]:
+    def _scan(self, paths: Sequence[Path]) -> list[Files]:
         """Return (kind, files) of each package to be: one a study, and one for all that goes to quarantine."""
         studies: dict[str, list[ScannedFile]] = {}
         quarantine: list[ScannedFile] = []
@@ -139,11 +146,11 @@ class Ingest:
         builder: PackageBuilder,
         finisher: ThreadPoolExecutor,
         session: Session,
-        scanned: Iterable[_Files],
-    ) -> list[_Files]:
+        scanned: Iterable[Files],
+    ) -> list[Files]:
         """Build one group while the one before is finished; return what was overtaken and is to be done again."""
         under_way: Future[list[FinishedPackage]] | None = None
-        overtaken: list[_Files] = []
+        overtaken: list[Files] = []
         with closing(self._built(builder, scanned)) as built:
             groups = _grouped(built)
             while True:
@@ -158,7 +165,7 @@ class Ingest:
 
     def _finished(
         self, under_way: Future[list[FinishedPackage]], following: Sequence[BuiltPackage]
-    ) -> Iterator[_Files]:
+    ) -> Iterator[Files]:
         """Wait for a group and account for it; the one built meanwhile goes with it if that fails."""
         try:
             finished = under_way.result()
@@ -173,7 +180,7 @@ class Ingest:
                 self._account(package)
 
     def _built(
-        self, builder: PackageBuilder, scanned: Iterable[_Files]
+        self, builder: PackageBuilder, scanned: Iterable[Files]
     ) -> Generator[BuiltPackage, None, None]:
         """Yield the packages, each written while the files of the next are being packed."""
         begun = self._begun(builder, scanned)
@@ -189,14 +196,14 @@ class Ingest:
         if failure is not None:
             raise failure
 
-    def _begun(self, builder: PackageBuilder, scanned: Iterable[_Files]) -> Iterator[PackageUnderWay]:
+    def _begun(self, builder: PackageBuilder, scanned: Iterable[Files]) -> Iterator[PackageUnderWay]:
         for kind, files, found in self._recognised(scanned):
             self._account_recognised(found)
             if found.keep:
                 yield builder.begin(self._institution, kind, found.keep, found.known)
             self._progress.advance(sum(file.stamp.size_bytes for file in files))
 
-    def _recognised(self, scanned: Iterable[_Files]) -> Iterator[tuple[str, list[ScannedFile], Recognised]]:
+    def _recognised(self, scanned: Iterable[Files]) -> Iterator[tuple[str, list[ScannedFile], Recognised]]:
         recogniser = Recogniser(self._stores, self._institution, self._names)
         for batch in _in_batches(scanned):
             held = recogniser.look_up(file for kind, files in batch if kind == KIND_STUDY for file in files)
@@ -256,9 +263,9 @@ class Ingest:
         self._report.refused.append(Refusal(file.path, file.reason))
 
 
-def _in_batches(scanned: Iterable[_Files]) -> Iterator[list[_Files]]:
+def _in_batches(scanned: Iterable[Files]) -> Iterator[list[Files]]:
     """Cut into batches that are looked up together: many small studies, few large ones."""
-    batch: list[_Files] = []
+    batch: list[Files] = []
     count = 0
     for item in scanned:
         batch.append(item)

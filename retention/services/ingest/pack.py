@@ -19,7 +19,7 @@ from retention.model.errors import InputChangedError
 from retention.package import packing
 from retention.package.packing import BlockPlan, Content, Dictionary
 from retention.package.sealing import Sealer, block_number
-from retention.services.ingest.scan import PREFIX_BYTES, FileStamp, ScannedFile
+from retention.services.ingest.scan import PREFIX_BYTES, FileStamp, OpenInput, ScannedFile
 
 WHOLE_BYTES = 8 * 1024 * 1024
 """Instances up to this size are one piece of work; larger ones are worked on block by block."""
@@ -113,9 +113,14 @@ class OpenFile:
         os.close(self._descriptor)
 
 
+def open_input(file: ScannedFile) -> OpenInput:
+    """Open what was scanned, wherever its bytes are. Raises InputChangedError, OSError."""
+    return OpenFile(file) if file.source is None else file.source.open()
+
+
 def digest_file(file: ScannedFile) -> FileDigests:
     """Return a file's digests without packing it. Raises InputChangedError, OSError."""
-    opened = OpenFile(file)
+    opened = open_input(file)
     try:
         running = _Digests(file)
         for start in range(0, file.stamp.size_bytes, WHOLE_BYTES):
@@ -216,7 +221,7 @@ class InstancePacker:
         self, ordinal: int, file: ScannedFile, dictionary: Dictionary | None, gives_to: str | None = None
     ) -> list[Product]:
         try:
-            opened = OpenFile(file)
+            opened = open_input(file)
             try:
                 data = opened.read(0, file.stamp.size_bytes)
                 opened.check_unchanged()
@@ -241,7 +246,7 @@ class InstancePacker:
 
     def _work_by_block(self, ordinal: int, file: ScannedFile) -> Iterator[_Work]:
         try:
-            opened = OpenFile(file)
+            opened = open_input(file)
         except (OSError, InputChangedError) as error:
             refused: list[Product] = [FileRefused(file, ordinal, why_refused(error))]
             yield (lambda: refused), 0

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from retention.dicom.head import Head, NotKept, Unidentified, read_head
 from retention.dicom.readers import FileReader
@@ -36,11 +36,34 @@ class FileStamp:
         return cls(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
+class OpenInput(Protocol):
+    """The bytes of an instance that is being kept. Used by one thread at a time."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly these bytes. Raises InputChangedError, OSError."""
+        ...
+
+    def check_unchanged(self) -> None:
+        """Raise InputChangedError if it is not what was scanned."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class InputSource(Protocol):
+    """Where the bytes of an instance come from that is no file by itself."""
+
+    def open(self) -> OpenInput:
+        """Open it to be read. Raises InputChangedError, OSError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
     """A file that will be kept. `head` is None for quarantine, whose reason and detail stand instead.
 
-    `prefix_digest` is the BLAKE3 of the first 16 KiB: what was identified is what must be read later.
+    `prefix_digest` is the BLAKE3 of the first 16 KiB: what was identified is what must be read later. `source` has the
+    bytes where `path` is only a name for people.
     """
 
     path: str
@@ -49,6 +72,7 @@ class ScannedFile:
     head: Head | None
     reason: str = ""
     detail: str = ""
+    source: InputSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""The processes that listen: as many as share the port, each with its own staging log and its own lock of Python's.
+
+They live as long as this process holds their stdin; one that dies is started again, and what it had acknowledged is
+staged.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from retention.model.errors import ArchiveError, UsageError
+from retention.model.layout import DimseSpec
+
+MOST = 4
+STOP_TIMEOUT_S = 15.0
+
+
+class ReceiverProcesses:
+    """Starts, watches and stops the receivers of one listener."""
+
+    def __init__(self, root: Path, spec: DimseSpec, tell: Callable[[str], None]) -> None:
+        self._root = root
+        self._spec = spec
+        self._tell = tell
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """Start them and wait until they listen. Raises UsageError when the port cannot be had, ArchiveError."""
+        _require_free(self._spec)
+        for _ in range(min(os.cpu_count() or 1, MOST)):
+            self._processes.append(self._begin())
+        for process in self._processes:
+            if not _is_ready(process):
+                self.stop()
+                raise ArchiveError("a receiver could not begin", hint="what it said stands above")
+
+    def restart_dead(self) -> None:
+        """Start again what has died."""
+        for position, process in enumerate(self._processes):
+            if process.poll() is not None:
+                self._tell("dead")
+                self._processes[position] = again = self._begin()
+                _is_ready(again)
+
+    def stop(self) -> None:
+        """Let them finish what is under way; after STOP_TIMEOUT_S they are ended."""
+        for process in self._processes:
+            if process.stdin is not None:
+                process.stdin.close()
+        for process in self._processes:
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._processes.clear()
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603  # this program itself
+            [sys.executable, "-m", "retention.dimse", str(self._root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+
+def _is_ready(process: subprocess.Popen[bytes]) -> bool:
+    return process.stdout is not None and process.stdout.readline() == b"ready\n"
+
+
+def _require_free(spec: DimseSpec) -> None:
+    """Refuse a port that somebody else listens on: the receivers would share it with him."""
+    family = socket.AF_INET6 if ":" in spec.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((spec.host, spec.port))
+        except OSError as error:
+            raise UsageError(
+                f"{spec.host}:{spec.port} cannot be listened on: {error.strerror}",
+                hint="stop what listens there, or name another port below `listeners` in archive.yaml",
+            ) from error

@@ -1,0 +1,1 @@
+"""The DICOM network door: associations in, instances to staging, answers out. pynetdicom stays in here."""
