@@ -9,10 +9,9 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Date, Integer, String, Table, Text, text
-from sqlmodel import Field
 
 from retention.catalog.columns import Instant
-from retention.catalog.declaring import METADATA, Base, key_column, partial_index, refers_to
+from retention.catalog.declaring import METADATA, Base, Field, key_column, partial_index, refers_to
 from retention.catalog.guards import forward, frozen, kept, unreplaced
 
 IN_FORCE = text("until_at IS NULL")

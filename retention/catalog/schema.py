@@ -7,13 +7,16 @@ neither making nor opening a catalog loads the migration tool.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from retention.catalog import guards, policy_tables
 from retention.catalog.database import REBUILD, Database
-from retention.catalog.declaring import METADATA
+from retention.catalog.declaring import DECLARED, METADATA
 from retention.catalog.tables import SCHEMA_VERSIONS
 from retention.model.errors import CatalogError, CatalogMissingError, WriteOnceError
 
@@ -51,6 +54,11 @@ def declared(dialect: Dialect) -> list[str]:
     for guard in GUARDS:
         statements.extend(guard.statements(dialect.name))
     return statements
+
+
+def declarations() -> Mapping[str, type[Any]]:
+    """Return every declaration by the name of its table: this module has imported them all."""
+    return DECLARED
 
 
 def installed_version(connection: Connection) -> str | None:

@@ -30,10 +30,9 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlmodel import Field
 
 from retention.catalog.columns import ForeignText, Instant
-from retention.catalog.declaring import METADATA, Base, key_column, partial_index, refers_to
+from retention.catalog.declaring import METADATA, Base, Field, key_column, partial_index, refers_to
 
 SCHEMA_VERSIONS = ("0001",)
 """Every version of the schema there ever was, oldest first; the last is the one this program reads and writes."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from retention.catalog.declaring import METADATA
+from retention.catalog.models import models
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
+context.configure(connection=context.config.attributes["connection"], target_metadata=models()[0])
 with context.begin_transaction():
     context.run_migrations()
