@@ -26,12 +26,15 @@ from retention.catalog import (
     studies,
 )
 from retention.catalog.database import BUSY_TIMEOUT_S, Database, use_write_ahead_log
+from retention.catalog.deciding import Deciding
 from retention.catalog.files import make_file
+from retention.catalog.moving import Moving
 from retention.catalog.policies import Policies
 from retention.catalog.records import (
     EVERYTHING,
     CatalogCounts,
     CatalogProblem,
+    Claim,
     FlawedShard,
     InstanceLocation,
     InstitutionRecord,
@@ -118,6 +121,17 @@ class Catalog:
         """
         with self._database.write() as connection:
             yield Transaction(connection)
+
+    @contextmanager
+    def deciding(self) -> Iterator[Deciding]:
+        """A view of what decisions rest on: keep it short."""
+        with self._database.read() as connection:
+            yield Deciding(connection)
+
+    @property
+    def moving(self) -> Moving:
+        """Which studies should lie elsewhere."""
+        return Moving(self._database)
 
     def archive_id(self) -> ArchiveId:
         """Whose catalog this is."""
@@ -241,6 +255,22 @@ class Catalog:
         """Lease the oldest open work that nobody holds at that instant; committed when this returns."""
         with self._database.write(committer=False) as connection:
             return ledger.lease_work(connection, kind, holder, at, lease, limit)
+
+    def claim_work(self, claim: Claim, package_ids: Sequence[PackageId]) -> list[WorkItem]:
+        """Take work on packages; those that another holder is at now are left out. Raises NotFoundError."""
+        with self._database.write(committer=False) as connection:
+            return ledger.claim_work(connection, claim, package_ids)
+
+    def held_work(self, items: Sequence[WorkItem]) -> set[int]:
+        """The ids of those pieces of work that nobody else has taken over."""
+        with self._database.read() as connection:
+            return ledger.held_work(connection, items)
+
+    def finish_work_of(self, items: Sequence[WorkItem], result: str) -> None:
+        """Close leased work for ever, where nobody else has taken it over."""
+        if items:
+            with self._database.write(committer=False) as connection:
+                ledger.finish_work_of(connection, items, result)
 
     def renew_work(self, item: WorkItem, until_at: datetime) -> WorkItem:
         """Hold on to leased work for longer. Raises LockedError if it went to somebody else."""

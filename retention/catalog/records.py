@@ -338,3 +338,26 @@ class WorkItem:
     payload: dict[str, object]
     attempt: int
     lease_until_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who wants work of a kind, from `at` until `until_at`.
+
+    A holder is named `process@place`. Of those at `place` it is known which are `alive`, and that counts, whatever the
+    clock says (a rehearsal's may stand still); elsewhere a lease counts until it ends.
+    """
+
+    kind: str
+    holder: str
+    at: datetime
+    until_at: datetime
+    place: str
+    alive: frozenset[str]
+
+    def is_free(self, holder: str | None, lease_until_at: datetime | None) -> bool:
+        """Whether work that this holder has, or had, may be taken."""
+        if holder is None or lease_until_at is None:
+            return True
+        process, _, place = holder.rpartition("@")
+        return process not in self.alive if place == self.place else lease_until_at <= self.at

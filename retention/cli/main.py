@@ -27,6 +27,7 @@ from retention.cli.commands import (
     demo,
     journal,
     keys,
+    lifecycle,
     policy,
     quarantine,
     schema,
@@ -59,7 +60,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RETENTION"},
 )
 
-for group in (archive, study, audit, catalog, volume, quarantine, keys, journal, policy, schema, serve, demo):
+for group in (
+    archive,
+    study,
+    lifecycle,
+    audit,
+    catalog,
+    volume,
+    quarantine,
+    keys,
+    journal,
+    policy,
+    schema,
+    serve,
+    demo,
+):
     group.register(app)
 
 

@@ -27,6 +27,8 @@ volumes:
   cold-4: {{url: "file:cold-4", site: main, domain: disk-1}}
   cold-5: {{url: "file:cold-5", site: main, domain: disk-1}}
   cold-6: {{url: "file:cold-6", site: main, domain: disk-1}}
+  glacier-1: {{url: "file:glacier-1", site: main, domain: disk-1}}
+  glacier-2: {{url: "file:glacier-2", site: main, domain: disk-1}}
 
 # A package is kept on one tier. `copies: 2` bears the loss of one volume and stores every byte twice; `data: 4,
 # parity: 2` bears the loss of any two of six and stores one and a half times the bytes. `accept_single_domain` accepts
@@ -44,6 +46,17 @@ tiers:
     packing: fast
     availability: ONLINE
     accept_single_domain: true
+  # A tier that answers slowly: what lies on it is recalled before it is read (retention recall request), and a copy
+  # of it stays on the fastest tier for `keep`. These directories behave so on purpose, `delay` included; an S3 bucket
+  # with a storage class of its own is what they stand for. What is smaller than `from` stays where it is.
+  glacier:
+    volumes: [glacier-1, glacier-2]
+    protection: {{copies: 2}}
+    packing: fast
+    availability: NEARLINE
+    accept_single_domain: true
+    recall: {{delay: PT12H, keep: P7D}}
+    from: {{bytes: 1MiB}}
 
 # Hospitals and practices. The first ingest into a new archive makes its institution here.
 institutions: {{}}

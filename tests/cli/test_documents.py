@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from retention.cli import schemas
 from retention.cli.invocation import registered
+from retention.services.lifecycle.planned import PlannedMove, write_plan
 from tests.cli.calling import Outcome, retention
 from tests.cli.conftest import SHARED_UID, UID
 
@@ -50,6 +52,10 @@ DONE = [
     Case("study export", f"{UID} --out {{T}}/out"),
     Case("study export", "--all --institution necker --out {T}/out"),
     Case("study export", f"{UID} --out {{T}}/out", 1, broken="two shards are gone"),
+    Case("lifecycle plan"),
+    Case("lifecycle plan", "--at 2040-01-01 --out {T}/plan.json"),
+    Case("lifecycle apply", "{T}/moves.json"),
+    Case("lifecycle run", "--max-bytes 1GiB --rate 100 --max-seconds 60"),
     Case("audit run", "--all"),
     Case("audit run", f"--study {UID} --no-repair", 4, broken="two shards are gone"),
     Case("audit run", "--tier cold", 4, broken="a volume is gone"),
@@ -95,6 +101,10 @@ STOPPED = [
     Case("study export", "1.2.3 --out {T}/out", 6),
     Case("study export", "--out {T}/out", 2),
     Case("study export", f"{UID} --all --out {{T}}/out", 2),
+    Case("lifecycle plan", "--at tomorrow", 2),
+    Case("lifecycle apply", "{T}/nowhere.json", 6),
+    Case("lifecycle apply", "{A}/archive.yaml", 2),
+    Case("lifecycle run", "--max-bytes many", 2),
     Case("audit run", "", 2),
     Case("audit run", "--study 1.2.3", 6),
     Case("catalog check", code=10, broken="the catalog is gone"),
@@ -171,6 +181,8 @@ def call(case: Case, archive, folder, samples) -> Outcome:
         "MR_small_bigendian.dcm",
     ):
         shutil.copy(samples / name, sources)
+    move = PlannedMove(UID, "necker", "hot", "cold", 1, "by hand")
+    write_plan(folder / "moves.json", date(2030, 1, 1), [move])
     places = {"A": archive, "T": folder, "L": LIBRARY, "item": ""}
     if "{item}" in case.arguments:
         places["item"] = retention("--archive", archive, "quarantine", "list", "--json").data["items"][0][

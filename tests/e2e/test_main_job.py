@@ -8,7 +8,7 @@ from tests.e2e.program import Program, sha256
 
 def test_init_makes_an_archive_and_shows_its_recovery_key_once(built):
     assert built.init.code == 0
-    assert "8 volumes" in built.init.out
+    assert "10 volumes" in built.init.out
     assert "retention keys status --recovery-stored" in built.init.err
     key = built.program.archive / "secrets" / "root.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600

@@ -25,11 +25,11 @@ def failed(world: World) -> list[str]:
     return [check.name for check in checks(world).values() if check.is_failed]
 
 
-def test_a_new_archive_is_well_and_has_three_things_to_think_of(held: World):
+def test_a_new_archive_is_well_and_has_four_things_to_think_of(held: World):
     found = checks(held)
     assert {check.status for check in found.values()} == {CheckStatus.OK, CheckStatus.WARNING}
     warnings = [check for check in found.values() if check.status is CheckStatus.WARNING]
-    assert [check.name for check in warnings] == ["tier hot", "tier cold", "recovery key"]
+    assert [check.name for check in warnings] == ["tier hot", "tier cold", "tier glacier", "recovery key"]
     assert all(check.hint for check in warnings)
     assert found["holdings"].detail == "2 studies, 5 instances, 0 in quarantine"
 

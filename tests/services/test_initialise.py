@@ -13,7 +13,7 @@ from retention.model.errors import ArchiveNotFoundError, ClockRefusedError, Sett
 from retention.services import documents, events, initialise
 from retention.storage import syscalls
 from retention.storage.syscalls import sync_directory
-from tests.services.world import COLD, HOT, REPLICAS, VOLUMES, World
+from tests.services.world import COLD, GLACIER, HOT, REPLICAS, VOLUMES, World
 
 AT = datetime(2046, 1, 1, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ def test_every_volume_has_its_identity_and_the_two_documents(empty: World):
             assert (identity.archive_id, identity.name) == (stores.archive_id, volume.name)
             assert identity.volume_id == recorded[volume.name].volume_id
             assert documents.missing_on(volume) == []
-    assert len({record.volume_id for record in recorded.values()}) == 8
+    assert len({record.volume_id for record in recorded.values()}) == 10
 
 
 def test_journal_and_keyring_lie_on_both_hot_and_the_first_three_cold_volumes(empty: World):
@@ -41,18 +41,18 @@ def test_journal_and_keyring_lie_on_both_hot_and_the_first_three_cold_volumes(em
 def test_the_first_entries_say_what_the_archive_is(empty: World):
     with empty.opened() as stores:
         entries = [entry.envelope for entry in stores.journal.read()]
-        assert [entry.action for entry in entries] == [events.ARCHIVE_CREATE, *[events.VOLUME_ADD] * 8]
+        assert [entry.action for entry in entries] == [events.ARCHIVE_CREATE, *[events.VOLUME_ADD] * 10]
         assert entries[0].objects == {"archive": stores.archive_id}
         assert entries[0].data == {"rehearsal": False}
         assert not initialise.is_rehearsal(stores)
-        assert stores.catalog.position().size == 9
+        assert stores.catalog.position().size == 11
 
 
-def test_the_default_tiers_are_two_copies_and_four_plus_two(empty: World):
+def test_the_default_tiers_are_copies_a_code_and_slow_copies(empty: World):
     with empty.opened() as stores:
         tiers = stores.settings.tiers
         assert {name: (str(tier.protection), tier.volumes) for name, tier in tiers.items()} == {
-            "hot": ("2 copies", HOT), "cold": ("4+2", COLD)
+            "hot": ("2 copies", HOT), "cold": ("4+2", COLD), "glacier": ("2 copies", GLACIER)
         }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def test_a_volume_or_tier_that_is_not_there_is_told(volumes: VolumeSet):
         volumes["cold-9"]
     with pytest.raises(NotFoundError, match="there is no tier warm") as refused:
         volumes.tier("warm")
-    assert refused.value.hint == "the tiers are: hot, cold"
+    assert refused.value.hint == "the tiers are: hot, cold, glacier"
     assert "cold-1" in volumes
     assert "cold-9" not in volumes
 

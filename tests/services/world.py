@@ -27,7 +27,8 @@ from retention.services.volumes import shard_key
 
 HOT = ("hot-a", "hot-b")
 COLD = tuple(f"cold-{number}" for number in range(1, 7))
-VOLUMES = (*HOT, *COLD)
+GLACIER = ("glacier-1", "glacier-2")
+VOLUMES = (*HOT, *COLD, *GLACIER)
 REPLICAS = (*HOT, *COLD[:3])
 EVERYTHING = Selection()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import date
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ import typer
 
 from retention.cli import exit_codes
 from retention.cli.commands.study_rows import study_document, study_lines, study_row
+from retention.cli.days import day_of
 from retention.cli.invocation import Result, command, current
 from retention.cli.names import require_institution, require_tier
 from retention.cli.paging import Limit
@@ -62,7 +62,16 @@ def list_studies(
     require_institution(stores, institution)
     require_tier(stores, tier)
     rows = _rows(
-        stores, StudyFilter(institution, tier, wanted_state, patient, _day(due_before), limit, after)
+        stores,
+        StudyFilter(
+            institution,
+            tier,
+            wanted_state,
+            patient,
+            None if due_before is None else day_of(due_before),
+            limit,
+            after,
+        ),
     )
     data: StudyList = {"studies": rows}
     return Result(data, _table(rows), rows="studies")
@@ -78,13 +87,6 @@ def _rows(stores: Stores, wanted: StudyFilter) -> Iterator[StudyRow]:
             yield from (study_row(summary, order) for summary in found)
 
     return rows()
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise current.usage_error("study.no_day", text=text) from None
 
 
 def _table(rows: Iterator[StudyRow]) -> Iterator[str]:

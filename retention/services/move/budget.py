@@ -38,15 +38,13 @@ class Budget:
         self._started_s = self.clock.monotonic_s()
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing more is to be begun, whatever its size."""
-        limits = self.limits
-        is_late = limits.max_seconds is not None and self._elapsed_s() >= limits.max_seconds
-        return is_late or (limits.max_bytes is not None and self.taken_bytes >= limits.max_bytes)
+    def is_late(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return self.limits.max_seconds is not None and self._elapsed_s() >= self.limits.max_seconds
 
     def take(self, size_bytes: int) -> bool:
         """Take a package of this size into the run; False if that is more than is left."""
-        if self.is_over:
+        if self.is_late:
             return False
         if self.limits.max_bytes is not None and self.taken_bytes + size_bytes > self.limits.max_bytes:
             return False

@@ -9,15 +9,17 @@ readable at every moment, and one form of it counts. The old form lies there unt
 from __future__ import annotations
 
 import resource
+import socket
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 
-from retention.catalog.records import PackageSummary, WorkItem
+from retention.catalog.records import Claim, PackageSummary, WorkItem
 from retention.model.clock import format_instant
-from retention.model.errors import LockedError, RetentionError
+from retention.model.errors import RetentionError
 from retention.model.layout import TierSpec
 from retention.services import commit, events
 from retention.services.audit.repair import places
@@ -26,7 +28,7 @@ from retention.services.making import MadePackage, make_durable, package_entry
 from retention.services.move.budget import Budget
 from retention.services.move.recode import Recoder
 from retention.services.progress import Progress
-from retention.services.sessions import Session
+from retention.services.sessions import Session, under_way
 from retention.services.stores import Stores
 
 GRACE = timedelta(days=1)
@@ -37,19 +39,24 @@ GROUP_BYTES = 64 * 1024 * 1024
 GROUP_SHARDS = 384
 
 
+KIND = "move"
+CLAIMED = 16
+"""Packages a run takes for itself at once, so that two runs share what there is to do."""
+LEASE = timedelta(minutes=30)
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A package to be moved, and the lease of that piece of work, if there is one."""
+    """A package to be moved."""
 
     package: PackageSummary
     tier: TierSpec
-    work: WorkItem | None = None
 
 
 @dataclass(slots=True)
 class Moved:
-    """What a run did. `moved` are done; `overtaken` somebody else did first; `failed` could not be, and stay as they
-    were; `left` the budget did not reach."""
+    """What a run did. `moved` are done; `overtaken` somebody else did or is doing; `failed` could not be, and stay as
+    they were; `left` the budget did not reach."""
 
     moved: list[Task] = field(default_factory=list)
     overtaken: list[Task] = field(default_factory=list)
@@ -67,6 +74,7 @@ class _Ready:
     """A package in its new form, not yet durable."""
 
     task: Task
+    work: WorkItem
     made: MadePackage
 
 
@@ -95,7 +103,8 @@ class Mover:
             ):
                 states = self._stores.volumes.states()
                 recoder = Recoder(self._stores, states, session.name, reader, self._budget)
-                with closing(_grouped(self._recoded(recoder, tasks))) as groups:
+                claimed = self._claimed(session, iter(tasks))
+                with closing(_grouped(self._recoded(recoder, claimed))) as groups:
                     self._recode_and_commit(groups, committer, session)
         finally:
             self._progress.end()
@@ -114,17 +123,45 @@ class Mover:
         if under_way is not None:
             under_way.result()
 
-    def _recoded(self, recoder: Recoder, tasks: Iterable[Task]) -> Iterator[_Ready]:
-        for task in tasks:
-            if not self._budget.take(task.package.bytes_received):
+    def _claimed(self, session: Session, tasks: Iterator[Task]) -> Iterator[tuple[Task, WorkItem]]:
+        """Yield the tasks that the budget reaches and no other run is at, each with its lease."""
+        while chunk := list(islice(tasks, CLAIMED)):
+            affordable = [task for task in chunk if self._budget.take(task.package.bytes_received)]
+            self._done.left += [task for task in chunk if task not in affordable]
+            now, place = self._stores.clock.now(), socket.gethostname()
+            claim = Claim(
+                KIND,
+                f"{session.name}@{place}",
+                now,
+                now + LEASE,
+                place,
+                under_way(self._stores.root).names,
+            )
+            items = self._stores.catalog.claim_work(claim, [task.package.package_id for task in affordable])
+            works = {item.package_id: item for item in items}
+            for task in affordable:
+                work = works.get(task.package.package_id)
+                if work is None:
+                    self._done.overtaken.append(task)
+                else:
+                    yield task, work
+
+    def _recoded(self, recoder: Recoder, claimed: Iterable[tuple[Task, WorkItem]]) -> Iterator[_Ready]:
+        for task, work in claimed:
+            if self._budget.is_late:
                 self._done.left.append(task)
+                self._stores.catalog.finish_work_of([work], "left")
                 continue
             try:
                 made = recoder.recode(task.package, task.tier, supersedes=True)
             except RetentionError as error:
-                self._done.failed.append((task, error))
+                self._fail(task, work, error)
             else:
-                yield _Ready(task, made)
+                yield _Ready(task, work, made)
+
+    def _fail(self, task: Task, work: WorkItem, error: RetentionError) -> None:
+        self._done.failed.append((task, error))
+        self._stores.catalog.finish_work_of([work], f"failed: {error.code}")
 
     def _commit(self, session: Session, group: Sequence[_Ready]) -> None:
         by_package = {ready.made.package: ready for ready in group}
@@ -134,7 +171,7 @@ class Mover:
             if error is None:
                 sound.append(ready)
             else:
-                self._done.failed.append((ready.task, error))
+                self._fail(ready.task, ready.work, error)
         fresh = self._append(sound)
         for ready in sound:
             if ready in fresh:
@@ -151,7 +188,10 @@ class Mover:
         stores = self._stores
         with stores.commit_lock.hold():
             commit.bring_up_to_date(stores)
-            fresh = [ready for ready in group if self._still_stands(ready.task)]
+            held = stores.catalog.held_work([ready.work for ready in group])
+            fresh = [
+                ready for ready in group if ready.work.work_id in held and self._still_stands(ready.task)
+            ]
             if fresh:
                 segments = stores.keyring.commit([ready.made.key for ready in fresh])
                 at, actor = stores.clock.now(), stores.actor
@@ -171,30 +211,14 @@ class Mover:
                 commit.append_locked(
                     stores, entries, {ready.made.key.key_id: ready.made.key.secret for ready in fresh}
                 )
-        for ready in fresh:
-            self._finish(ready.task)
+        stores.catalog.finish_work_of([ready.work for ready in fresh], "moved")
+        stores.catalog.finish_work_of([ready.work for ready in group if ready not in fresh], "overtaken")
         return fresh
 
     def _still_stands(self, task: Task) -> bool:
-        """Whether the package is as it was read, and the work on it still ours."""
+        """Whether the package is as it was read."""
         now = self._stores.catalog.package(task.package.package_id)
-        if now.is_superseded or places(now.shards) != places(task.package.shards):
-            return False
-        if task.work is None:
-            return True
-        try:
-            self._stores.catalog.renew_work(task.work, task.work.lease_until_at)
-        except LockedError:
-            return False
-        return True
-
-    def _finish(self, task: Task) -> None:
-        if task.work is None:
-            return
-        try:
-            self._stores.catalog.finish_work(task.work, "moved")
-        except LockedError:
-            return  # another run took it for abandoned: it will find the package moved
+        return not now.is_superseded and places(now.shards) == places(task.package.shards)
 
 
 def _wait(under_way: Future[None], following: Sequence[_Ready]) -> None:

@@ -1,0 +1,60 @@
+"""The documents of `lifecycle plan|apply|run`: what should move, and what became of it."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+from retention.cli.documents.values import Count, Day
+
+LifecycleMove = TypedDict(
+    "LifecycleMove",
+    {
+        "study_uid": str,
+        "institution": str,
+        "from": str,
+        "to": str,
+        "bytes": Count,
+        "rule": str,
+    },
+)
+"""One study's packages on one tier that should be on another. `bytes` as received; `rule` is the plan's row."""
+
+
+class LifecyclePlan(TypedDict):
+    """What the plans ask for on a day."""
+
+    at: Day
+    moves: list[LifecycleMove]
+    file: str | None
+    """Where the plan was written with `--out`."""
+
+
+class LifecycleProblem(TypedDict):
+    """A move that was not done, and why."""
+
+    study_uid: str
+    institution: str
+    to: str
+    message: str
+    hint: str | None
+
+
+class LifecycleRun(TypedDict):
+    """What was moved."""
+
+    moves: list[LifecycleMove]
+    """Those that were done."""
+    moved: Count
+    failed: Count
+    skipped: Count
+    """Moves that do not fit any more, or that another run does."""
+    left: Count
+    """Moves that the limits did not reach: run it again."""
+    bytes: Count
+    """Bytes moved, as received."""
+    dropped: Count
+    """Older forms of moved packages, and recalled copies, that are gone now."""
+    recalled: Count
+    """Recalled studies that became readable."""
+    seconds: float
+    problems: list[LifecycleProblem]

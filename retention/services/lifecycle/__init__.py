@@ -1,0 +1,1 @@
+"""The life of studies over the tiers: what the plan asks for, and making it so."""
