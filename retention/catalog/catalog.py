@@ -52,6 +52,7 @@ from retention.catalog.records import (
     VolumeUsage,
     WorkItem,
 )
+from retention.catalog.search import Search
 from retention.catalog.transaction import Transaction
 from retention.model.identifiers import ArchiveId, InstitutionId, PackageId
 
@@ -66,6 +67,7 @@ class Catalog:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.policies = Policies(database)
+        self.search = Search(database)
 
     @classmethod
     def create(

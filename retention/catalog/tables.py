@@ -92,6 +92,8 @@ class StudyRow(Base, table=True):
         Index("ix_study_institution", "institution_row", "id"),
         Index("ix_study_state", "state", "id"),
         Index("ix_study_patient", "patient_id", "id"),
+        Index("ix_study_accession", "accession_number", "id"),
+        Index("ix_study_date", "institution_row", "study_date", "id"),
         partial_index("ix_study_due", "keep_until_on", "id", where=DATED),
         partial_index("ix_study_stale", "id", where=STALE),
         partial_index("ix_study_change", "next_change_on", "id", where=CHANGING),

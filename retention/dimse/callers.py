@@ -12,6 +12,7 @@ from pathlib import Path
 
 from retention.model.errors import ArchiveError, InputError
 from retention.model.identifiers import InstitutionId
+from retention.model.layout import PeerSpec
 from retention.services.stores import Stores
 from retention.settings.load import FILE_NAME, load_settings
 
@@ -25,14 +26,32 @@ class Callers:
         self._lock = threading.Lock()
         self._stamp: tuple[int, int] | None = None
         self._known: dict[str, InstitutionId] = {}
+        self._peers: tuple[PeerSpec, ...] = ()
 
     def institution_of(self, ae_title: str) -> InstitutionId | None:
         """Return whose device calls itself so, None if nobody's."""
         with self._lock:
-            stamp = self._stamp_now()
-            if stamp != self._stamp:
-                self._known, self._stamp = self._read(), stamp
+            self._refresh()
             return self._known.get(ae_title.strip())
+
+    def named(self, institution: str) -> InstitutionId | None:
+        """Return the institution of that name."""
+        for record in self._stores.catalog.institutions():
+            if record.spec.name == institution:
+                return record.institution_id
+        return None
+
+    def peers(self) -> tuple[PeerSpec, ...]:
+        """Return the peers that archive.yaml names now."""
+        with self._lock:
+            self._refresh()
+            return self._peers
+
+    def _refresh(self) -> None:
+        stamp = self._stamp_now()
+        if stamp != self._stamp:
+            self._read()
+            self._stamp = stamp
 
     def _stamp_now(self) -> tuple[int, int] | None:
         try:
@@ -41,14 +60,15 @@ class Callers:
             return self._stamp
         return found.st_mtime_ns, found.st_ino
 
-    def _read(self) -> dict[str, InstitutionId]:
-        """Return the titles in force; those known before while the file is not valid."""
+    def _read(self) -> None:
+        """Take what is in force; what was known before stays while the file is not valid."""
         try:
             settings = load_settings(self._path)
         except (ArchiveError, InputError):
-            return self._known
+            return
         ids = {record.spec.name: record.institution_id for record in self._stores.catalog.institutions()}
-        return {
+        self._peers = tuple(settings.peers.values())
+        self._known = {
             title: ids[name]
             for name, spec in settings.institutions.items()
             if name in ids

@@ -15,15 +15,38 @@ from socketserver import BaseServer
 
 from pynetdicom import AE, _config, evt
 from pynetdicom.events import Event
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at run time
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at run time
+    PatientRootQueryRetrieveInformationModelFind,
+    PatientRootQueryRetrieveInformationModelGet,
+    PatientRootQueryRetrieveInformationModelMove,
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+    Verification,
+)
 from pynetdicom.transport import ThreadedAssociationServer
 
 from retention.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from retention.dimse.association import ArchiveRequestHandler
 from retention.dimse.callers import Callers
-from retention.dimse.storing import SUCCESS, Storing
+from retention.dimse.querying import Querying
+from retention.dimse.retrieving import Retrieving
+from retention.dimse.statuses import SUCCESS
+from retention.dimse.storing import Storing
 from retention.model.layout import DimseSpec
 from retention.services.staging.receiver import Receiver
 from retention.services.stores import Stores
+
+SERVICES = (
+    Verification,
+    PatientRootQueryRetrieveInformationModelFind,
+    PatientRootQueryRetrieveInformationModelGet,
+    PatientRootQueryRetrieveInformationModelMove,
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+)
+"""Beside storage."""
 
 PDU_BYTES = 1 << 20
 ASSOCIATIONS = 100
@@ -38,6 +61,7 @@ class SharingServer(ThreadedAssociationServer):
     """Shares its port with other processes: the system gives each new connection to one of them."""
 
     request_queue_size = 128
+    retrievals: Retrieving | None = None
 
     def server_bind(self) -> None:
         if self.socket is not None:
@@ -84,18 +108,24 @@ def listen(stores: Stores, receiver: Receiver, spec: DimseSpec) -> Listener:
     entity.implementation_version_name = IMPLEMENTATION_VERSION
     entity.maximum_pdu_size = PDU_BYTES
     entity.maximum_associations = ASSOCIATIONS
-    entity.add_supported_context(Verification)
+    for service in SERVICES:
+        entity.add_supported_context(service)
     callers = Callers(stores)
     handlers = [
         (evt.EVT_REQUESTED, _Admission(callers, spec.ae_title)),
         (evt.EVT_C_ECHO, _answer_echo),
         (evt.EVT_C_STORE, Storing(callers, receiver)),
+        (evt.EVT_C_FIND, Querying(stores, callers, spec.ae_title)),
     ]
-    server = entity.make_server(
+    server = SharingServer(
+        entity,
         (spec.host, spec.port),
-        server_class=SharingServer,
+        spec.ae_title,
+        entity.supported_contexts,
         evt_handlers=handlers,  # type: ignore[arg-type]
+        request_handler=ArchiveRequestHandler,
     )
+    server.retrievals = Retrieving(stores, callers, entity, callers.peers)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="dimse", daemon=True)
     thread.start()
     return Listener(server, entity, thread)

@@ -13,19 +13,18 @@ from pynetdicom.events import Event
 
 from retention.dicom.file_meta import file_meta
 from retention.dimse.callers import Callers
+from retention.dimse.statuses import (
+    CANNOT_UNDERSTAND,
+    DOES_NOT_MATCH,
+    INVALID_INSTANCE,
+    NOT_AUTHORISED,
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    SUCCESS,
+    refusal,
+)
 from retention.model.errors import InvalidDicomError, RetentionError, StorageError
 from retention.services.staging.receiver import Origin, Receiver
-
-SUCCESS = 0x0000
-PROCESSING_FAILURE = 0x0110
-INVALID_INSTANCE = 0x0117
-NOT_AUTHORISED = 0x0124
-OUT_OF_RESOURCES = 0xA700
-DOES_NOT_MATCH = 0xA900
-CANNOT_UNDERSTAND = 0xC000
-
-COMMENT_CHARACTERS = 64
-"""Error Comment is an LO (PS3.7 table E.1-1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +67,3 @@ class Storing:
             return refusal(DOES_NOT_MATCH, "the data set has another SOP Class UID")
         incoming.finish(head)
         return SUCCESS
-
-
-def refusal(status: int, comment: str) -> Dataset:
-    """Return a failure with what a person at the sender's may want to know."""
-    answer = Dataset()
-    answer.Status = status
-    answer.ErrorComment = comment.encode("ascii", "replace").decode()[:COMMENT_CHARACTERS]
-    return answer

@@ -126,6 +126,17 @@ class DimseSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerSpec:
+    """A DICOM node that we may call: a destination of C-MOVE. `institution`: for that one's callers alone."""
+
+    name: str
+    ae_title: str
+    host: str
+    port: int
+    institution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveSettings:
     """The effective content of archive.yaml. Volumes and tiers keep the order of the file."""
 
@@ -136,3 +147,4 @@ class ArchiveSettings:
     institutions: dict[str, InstitutionSpec]
     staging: StagingSpec = field(default_factory=StagingSpec)
     dimse: DimseSpec = field(default_factory=DimseSpec)
+    peers: dict[str, PeerSpec] = field(default_factory=dict)

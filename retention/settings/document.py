@@ -228,6 +228,15 @@ class ListenersSection(Section):
     web: WebSection | None = None
 
 
+class PeerSection(Section):
+    """A DICOM node that the archive may call: where moves go."""
+
+    ae_title: AeTitle
+    host: Label
+    port: Port
+    institution: Name | None = Field(None, description="for this institution's callers alone")
+
+
 class ArchiveDocument(Section):
     """archive.yaml: the archive's volumes, tiers and institutions, and how it behaves."""
 
@@ -243,3 +252,4 @@ class ArchiveDocument(Section):
     schedule: ScheduleSection = Field(default_factory=ScheduleSection)
     staging: StagingSection = Field(default_factory=StagingSection)
     listeners: ListenersSection = Field(default_factory=ListenersSection)
+    peers: Annotated[dict[Name, PeerSection], BeforeValidator(_none_yet)] = Field(default_factory=dict)

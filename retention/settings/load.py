@@ -15,6 +15,7 @@ from retention.model.layout import (
     DimseSpec,
     InstitutionSpec,
     ObjectLockSpec,
+    PeerSpec,
     Protection,
     RecallSpec,
     S3Spec,
@@ -108,6 +109,10 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
             for name, section in document.institutions.items()
         },
         staging=StagingSpec(duration_of(document.staging.quiet), document.staging.max_bytes),
+        peers={
+            name: PeerSpec(name, peer.ae_title, peer.host, peer.port, peer.institution)
+            for name, peer in document.peers.items()
+        },
         dimse=DimseSpec() if (dimse := document.listeners.dimse) is None else _dimse(dimse),
     )
 

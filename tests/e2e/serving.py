@@ -35,6 +35,7 @@ class Served:
     root: Path
     port: int
     process: subprocess.Popen[str] | None = None
+    viewer_port: int = 0
 
     @classmethod
     def make(cls, folder: Path, settings: str = "", necker: str = "{ae_titles: [NECKER_CT1]}") -> Served:

@@ -104,7 +104,7 @@ class Closer:
         for institution, each in by_institution.items():
             for batch in _batches(each):
                 self._pack(institution, batch, closing)
-        self._clear()
+        self._clear(closing)
         return closing
 
     def _pack(self, institution: InstitutionId, batch: list[list[StagedInstance]], closing: Closing) -> None:
@@ -173,8 +173,12 @@ class Closer:
                 except StorageError as error:
                     closing.failures.append(error.message)
 
-    def _clear(self) -> None:
+    def _clear(self, closing: Closing) -> None:
         for log in list(self._index.logs.values()):
+            if log.is_damaged:
+                closing.failures.append(
+                    f"{log.name}.log cannot be read on at byte {log.read_bytes} in any copy"
+                )
             if log.is_spent:
                 remove_spent(self._stores, log)
 

@@ -16,6 +16,7 @@ from retention.model.errors import KeyringBrokenError, KeyUnavailableError, Stor
 from retention.model.identifiers import InstitutionId
 from retention.services.events import list_of, number_of, text_of
 from retention.services.sessions import under_way
+from retention.services.staging.facts import StagedFacts
 from retention.services.staging.frames import (
     HEADER_BYTES,
     META_LIMIT_BYTES,
@@ -44,7 +45,9 @@ class StagedInstance:
     places: tuple[Place, ...]
     institution: InstitutionId
     study_uid: str
+    series_uid: str
     sop_instance_uid: str
+    facts: StagedFacts
     size_bytes: int
     received_at: datetime
     door: str
@@ -198,7 +201,9 @@ def _instance(log: str, frame: FrameHeader, offset: int, meta: dict[str, JsonVal
         (*places, Place(frame.number, offset)),
         frame.institution,
         text_of(meta, "study"),
+        text_of(meta, "series"),
         text_of(meta, "sop"),
+        StagedFacts.read(meta["facts"]),
         number_of(meta, "size"),
         parse_instant(text_of(meta, "at")),
         text_of(meta, "door"),

@@ -21,6 +21,7 @@ from retention.model.clock import format_instant
 from retention.model.errors import ArchiveError, InvalidDicomError, RetentionError, StorageError
 from retention.model.identifiers import InstitutionId
 from retention.services.sessions import Session
+from retention.services.staging.facts import facts_of
 from retention.services.staging.frames import FrameKind
 from retention.services.staging.log import Frame, StagingLog
 from retention.services.staging.places import TIER, log_name
@@ -192,6 +193,8 @@ class Incoming:
             "size": self._size_bytes,
             "sop": head.identity.sop_instance_uid,
             "study": head.identity.study_uid,
+            "series": head.identity.series_uid,
+            "facts": facts_of(head),
         }
         if self._log is None and self._size_bytes <= SMALL_BYTES:
             frame = Frame(FrameKind.LAST, self._origin.institution, meta, bytes(self._pieces))

@@ -96,15 +96,29 @@ def test_a_flipped_byte_in_one_copy_is_read_from_the_other(three_staged):
 
 
 def test_what_is_damaged_in_both_copies_stays_staged_and_does_not_keep_the_others(three_staged):
-    victim = next(each for each in staged(three_staged) if each.study_uid == OTHER_STUDY)
-    for log in three_staged.files("hot-a", "hot-b", suffix=".log"):
-        damaged = bytearray(log.read_bytes())
-        damaged[victim.places[0].offset + 400] ^= 1
-        log.write_bytes(damaged)
+    _damage(
+        three_staged, -100
+    )  # in the data of the last instance; the frame that closes the log has 86 bytes
     closing = close_all(three_staged)
     assert closing.instances == 2
     assert len(closing.failures) == 1
     assert [each.study_uid for each in staged(three_staged)] == [OTHER_STUDY]
+
+
+def test_a_log_that_cannot_be_read_on_is_kept_and_said(three_staged):
+    victim = next(each for each in staged(three_staged) if each.study_uid == OTHER_STUDY)
+    _damage(three_staged, victim.places[0].offset + 100)
+    closing = close_all(three_staged)
+    assert closing.instances == 2
+    assert ["cannot be read on" in failure for failure in closing.failures] == [True]
+    assert len(logs(three_staged)) == 2
+
+
+def _damage(world, position):
+    for log in world.files("hot-a", "hot-b", suffix=".log"):
+        damaged = bytearray(log.read_bytes())
+        damaged[position] ^= 1
+        log.write_bytes(damaged)
 
 
 def test_a_torn_end_was_never_acknowledged_and_disturbs_nobody(three_staged):

@@ -1,0 +1,107 @@
+"""Reading found instances, one after another, each verified: from packages, opened once for all that is read of one,
+or from staging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from retention.journal.envelope import NewEntry
+from retention.model.errors import ObjectNotFoundError, RetentionError
+from retention.model.identifiers import InstitutionId
+from retention.services import commit, events
+from retention.services.access import OpenPackage, PackageAccess
+from retention.services.events import Names
+from retention.services.finding import FoundInstance
+from retention.services.staging.source import StagedSource
+from retention.services.stores import Stores
+
+
+@dataclass(slots=True)
+class Given:
+    """What was given out of one study."""
+
+    instances: int = 0
+    bytes: int = 0
+    failed: int = 0
+
+
+class Disclosure:
+    """What one request gave out, to be recorded: by study."""
+
+    def __init__(self) -> None:
+        self._given: dict[tuple[InstitutionId, str], Given] = {}
+
+    def count(self, instance: FoundInstance, *, is_given: bool) -> None:
+        study = (instance.study.institution, instance.study.study_uid)
+        given = self._given.setdefault(study, Given())
+        if is_given:
+            given.instances += 1
+            given.bytes += instance.size_bytes
+        else:
+            given.failed += 1
+
+    def record(self, stores: Stores) -> None:
+        """Record it in the journal. Raises as `commit.append`."""
+        names = Names(stores.keyring.index_key.secret)
+        entries = [
+            NewEntry(
+                at=stores.clock.now(),
+                actor=stores.actor,
+                action=events.STUDY_EXPORT,
+                institution=institution,
+                objects={"study": names.study(institution, study_uid)},
+                data={"instances": given.instances, "bytes": given.bytes, "failed": given.failed},
+            )
+            for (institution, study_uid), given in self._given.items()
+        ]
+        if entries:
+            commit.append(stores, entries)
+
+
+ReadInstance = tuple[FoundInstance, bytes | RetentionError]
+
+
+def read_instances(
+    stores: Stores, access: PackageAccess, wanted: Iterable[FoundInstance]
+) -> Iterator[ReadInstance]:
+    """Yield each instance with its file's bytes, or with the error that keeps it from being read."""
+    by_package: dict[str, list[FoundInstance]] = {}
+    for instance in wanted:
+        if instance.staged is not None:
+            yield instance, _read_staged(stores, instance)
+        elif instance.package is not None:
+            by_package.setdefault(instance.package.package_id, []).append(instance)
+    for instances in by_package.values():
+        yield from _read_package(access, instances)
+
+
+def _read_package(access: PackageAccess, instances: list[FoundInstance]) -> Iterator[ReadInstance]:
+    package = instances[0].package
+    if package is None:
+        return
+    try:
+        with access.reader(package) as opened:
+            for instance in instances:
+                yield instance, _read_row(opened, instance)
+    except RetentionError as error:
+        for instance in instances:
+            yield instance, error
+
+
+def _read_row(opened: OpenPackage, instance: FoundInstance) -> bytes | RetentionError:
+    if instance.row is None:
+        return ObjectNotFoundError("an instance without a place")
+    try:
+        return b"".join(opened.read_instance(instance.row))
+    except RetentionError as error:
+        return error
+
+
+def _read_staged(stores: Stores, instance: FoundInstance) -> bytes | RetentionError:
+    if instance.staged is None:
+        return ObjectNotFoundError("an instance without a place")
+    try:
+        return StagedSource(stores, instance.staged).open().read(0, instance.size_bytes)
+    except RetentionError as error:
+        return error
