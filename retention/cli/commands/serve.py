@@ -98,9 +98,10 @@ def _close_until(stopped: threading.Event, closer: Closer, receivers: ReceiverPr
 def _add(total: Closing, closing: Closing) -> None:
     total.studies += closing.studies
     total.instances += closing.instances
-    total.failures = closing.failures
     for failure in closing.failures:
-        _remark("serve.still_staged", reason=failure)
+        if failure not in total.failures:  # it is tried again every minute, and said once
+            _remark("serve.still_staged", reason=failure)
+    total.failures = closing.failures
 
 
 def _result(stores: Stores, total: Closing, staged: int) -> Result[Serve]:
