@@ -14,7 +14,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 TESTS ?= tests
 SOURCES := $(wildcard retention tests benchmarks)
-INSTALLED_BY := tools/setup tools/debian-packages.txt pyproject.toml constraints.txt
+INSTALLED_BY := tools/setup tools/ceph tools/debian-packages.txt pyproject.toml constraints.txt
 
 # A stamp a purpose: the second run of any target installs nothing.
 .venv/.ready-%: $(INSTALLED_BY)

@@ -1,9 +1,44 @@
-"""What all tests share: how hypothesis searches. No deadline, since no test measures time; fixed seeds in CI."""
+"""What all tests share: how hypothesis searches, and the services they are run against.
+
+No deadline, since no test measures time; fixed seeds in CI.
+"""
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from tests import ceph as service
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        service.prepare()
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        service.clear_away()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was not tried is no detail: say it last, and in red."""
+    skipped = terminalreporter.stats.get("skipped", ())
+    reasons = [str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)]
+    missed = [reason.removeprefix("Skipped: ") for reason in reasons if service.NOT_TESTED in reason]
+    for reason in dict.fromkeys(missed):
+        terminalreporter.write_line(f"{missed.count(reason)} tests {reason}", red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def ceph():
+    """A real S3 service, with its credentials in the environment as the driver looks for them."""
+    found = service.ceph()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in service.environment(found).items():
+            patch.setenv(name, value)
+        yield found

@@ -46,6 +46,10 @@ class ShardUpload:
         return self._volume.name
 
     @property
+    def is_remote(self) -> bool:
+        return self._volume.is_remote
+
+    @property
     def size_bytes(self) -> int:
         return self._upload.size_bytes
 
@@ -221,7 +225,9 @@ def seal_and_publish(uploads: Iterable[ShardUpload], volumes: VolumeSet) -> None
         upload.start_write_out()
     list(pool.map(ShardUpload.seal, begun))
     for upload in begun:
-        upload.publish()
+        if not upload.is_remote:
+            upload.publish()
+    list(pool.map(ShardUpload.publish, [upload for upload in begun if upload.is_remote]))
     by_volume: dict[str, list[ShardUpload]] = {}
     for upload in begun:
         if upload.failure is None:

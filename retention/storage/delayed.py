@@ -80,6 +80,15 @@ class DelayedVolume(Volume):
             self._inner.replace(_note(key), json.dumps(written, indent=2).encode() + b"\n")
         return self._availability(key)
 
+    def lock(self, key: str, *, keep_until: datetime | None = None) -> datetime | None:
+        return self._inner.lock(key, keep_until=keep_until)
+
+    def hold(self, key: str, *, on: bool) -> bool:
+        return self._inner.hold(key, on=on)
+
+    def sweep(self) -> int:
+        return self._inner.sweep()
+
     def delete_many(self, keys: Iterable[str]) -> int:
         asked = list(keys)
         # First what was noted: so it never speaks of another object that comes under the same key later.
@@ -151,10 +160,10 @@ class DelayedVolume(Volume):
     def discard_incoming(self, session: str) -> int:
         return self._inner.discard_incoming(session)
 
-    def free_bytes(self) -> int:
+    def free_bytes(self) -> int | None:
         return self._inner.free_bytes()
 
-    def total_bytes(self) -> int:
+    def total_bytes(self) -> int | None:
         return self._inner.total_bytes()
 
 

@@ -35,6 +35,7 @@ from retention.storage.volume import (
     check_key,
     check_session,
     check_writable,
+    is_key,
 )
 
 _NOT_CONTENT = frozenset({"lost+found", INCOMING})
@@ -284,7 +285,7 @@ class DirectoryVolume(Volume):
             if is_folder:
                 if key != INCOMING and f"{key}/".startswith(prefix[: len(key) + 1]):
                     yield from self._walk(f"{key}/", prefix)
-            elif key.startswith(prefix) and _is_key(key):
+            elif key.startswith(prefix) and is_key(key):
                 try:
                     found = self.stat(key)
                 except ObjectNotFoundError:  # removed meanwhile
@@ -364,14 +365,6 @@ class DirectoryVolume(Volume):
             yield
         except OSError as error:
             raise self._translate(error, key) from error
-
-
-def _is_key(key: str) -> bool:
-    try:
-        check_key(key)
-    except ValueError:
-        return False
-    return True
 
 
 def _stamp(found: os.stat_result) -> tuple[int, ...]:

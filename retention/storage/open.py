@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote
 
-from retention.model.clock import Clock
+from retention.model.clock import Clock, SystemClock
 from retention.model.errors import SettingsError
 from retention.model.layout import VolumeSpec
 from retention.storage.identity import DeviceRecord, VolumeIdentity
@@ -31,10 +31,17 @@ def open_volume(
     Raises SettingsError for a URL that no driver understands.
     """
     scheme, separator, rest = spec.url.partition(":")
+    if separator and scheme == "s3":
+        from retention.storage.s3 import S3Volume
+        from retention.storage.s3_service import S3Service
+
+        # The service counts in the time of the world, whatever the archive rehearses.
+        real = SystemClock()
+        return S3Volume(spec, S3Service(spec, real), real, expected=expected, recorded=recorded)
     if not separator or scheme != "file":
         raise SettingsError(
             f"volume {spec.name}: no driver for `{spec.url}`",
-            hint="use `file:FOLDER` (relative to the archive's folder) or `file:/FOLDER`",
+            hint="use `file:FOLDER` (relative to the archive's folder), `file:/FOLDER` or `s3://BUCKET/PREFIX`",
             volume=spec.name,
         )
     from retention.storage.directory import DirectoryVolume

@@ -47,6 +47,15 @@ def check_key(key: str) -> str:
     return key
 
 
+def is_key(text: str) -> bool:
+    """Whether an object may be so named: what lies on a volume under another name is none of ours."""
+    try:
+        check_key(text)
+    except ValueError:
+        return False
+    return True
+
+
 def check_writable(key: str) -> str:
     """As `check_key`, for documents: the identity file is written by `initialise` and `adopt` alone."""
     if key == IDENTITY_KEY:
@@ -195,6 +204,8 @@ class Volume(ABC):
 
     spec: VolumeSpec
     supports_append: bool
+    is_remote: bool = False
+    """Whether each operation is a round trip to a service, so that several at once are worth it."""
 
     @property
     def name(self) -> str:
@@ -249,6 +260,29 @@ class Volume(ABC):
         del urgency, keep
         return self.availability(key)
 
+    def lock(self, key: str, *, keep_until: datetime | None = None) -> datetime | None:
+        """Renew the promise not to remove an object before a date, never beyond `keep_until`; return that date.
+
+        None on a volume that promises nothing. Raises ObjectNotFoundError.
+        """
+        del keep_until
+        self.stat(key)
+        return None
+
+    def hold(self, key: str, *, on: bool) -> bool:
+        """Let the volume itself refuse to remove an object, whatever its lock, or not any more.
+
+        Return whether this volume can (S3 with Object Lock). Raises ObjectNotFoundError.
+        """
+        del on
+        self.stat(key)
+        return False
+
+    def sweep(self) -> int:
+        """Remove for good what could only be hidden (`delete_many`) and is not locked any more, and what uploads left
+        that nobody continues; return how many objects are still locked."""
+        return 0
+
     @abstractmethod
     def stat(self, key: str) -> ObjectStat:
         """Return an object's length. Raises ObjectNotFoundError."""
@@ -267,6 +301,9 @@ class Volume(ABC):
         """Remove those that exist, syncing each directory once; return how many existed.
 
         Afterwards none of the keys is there, durably, also if another process removed some a moment ago.
+        Raises ObjectLockedError, with the latest date, if the volume has promised to keep some of them: these are
+        hidden as if they were removed, all others are gone, and `sweep` removes them when the date has passed. What is
+        on legal hold is not even hidden.
         """
 
     @abstractmethod
@@ -353,9 +390,9 @@ class Volume(ABC):
         """Remove all unfinished uploads of a session that is over; return how many there were."""
 
     @abstractmethod
-    def free_bytes(self) -> int:
-        """Return the bytes that can still be written, the reserve included."""
+    def free_bytes(self) -> int | None:
+        """Return the bytes that can still be written, the reserve included; None where nobody can tell (a bucket)."""
 
     @abstractmethod
-    def total_bytes(self) -> int:
-        """Return the size of the medium."""
+    def total_bytes(self) -> int | None:
+        """Return the size of the medium; None where it has none."""

@@ -1,4 +1,4 @@
-"""The volume contract as a list of tests, continued: documents, what runs leave unfinished, the reserve."""
+"""The volume contract as a list of tests, continued: documents, what runs leave unfinished, appends, the reserve."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import pytest
 
 from retention.model.errors import (
     ObjectChangedError,
+    ObjectNotFoundError,
     VolumeFullError,
     VolumeUnavailableError,
 )
-from tests.storage.conformance import MANY, opened
+from tests.storage.conformance import LONG, MANY, opened
 from tests.storage.places import KEY, OTHER_KEY, SESSION, content, keys, sealed
 
 
 class DocumentConformance:
-    """Documents are replaced whole, appended to, cut; the unfinished goes with its session; the reserve is kept."""
+    """Documents are replaced whole; the unfinished goes with its session."""
 
     @pytest.fixture
     def volume(self, place):
@@ -27,6 +28,29 @@ class DocumentConformance:
         volume.replace("keyring/root.json", b"two")
         assert content(volume, "keyring/root.json") == b"two"
         assert volume.incoming_sessions() == set()
+
+    # sessions
+
+    def test_the_unfinished_uploads_of_one_session_can_be_discarded(self, volume):
+        mine = [sealed(volume, key, LONG, session="run1") for key in (KEY, OTHER_KEY)]
+        other = sealed(volume, KEY, LONG, session="run2")
+        assert volume.incoming_sessions() == {"run1", "run2"}
+        assert volume.discard_incoming("run1") == 2
+        assert volume.incoming_sessions() == {"run2"}
+        for upload in mine:
+            with pytest.raises(VolumeUnavailableError):
+                upload.publish()
+        other.publish()
+        assert content(volume) == LONG
+        assert volume.discard_incoming("run1") == 0
+
+
+class AppendConformance:
+    """Where objects can be appended to: at their end and nowhere else, by one of many."""
+
+    @pytest.fixture
+    def volume(self, place):
+        return opened(place)
 
     def test_appending_makes_the_object_and_lengthens_it(self, volume):
         volume.append("journal/000000000000.envelopes", b"one\n", 0)
@@ -60,27 +84,19 @@ class DocumentConformance:
             assert sum(pool.map(append, range(MANY))) == 1
         assert volume.stat("journal/x").size_bytes == 101
 
+    def test_an_absent_object_cannot_be_cut(self, volume):
+        with pytest.raises(ObjectNotFoundError):
+            volume.truncate("journal/x", 0)
+
     def test_cutting_shortens_and_never_lengthens(self, volume):
         volume.append("journal/x", b"whole torn")
         volume.truncate("journal/x", 5)
         volume.truncate("journal/x", 9)
         assert content(volume, "journal/x") == b"whole"
 
-    # sessions
 
-    def test_the_unfinished_uploads_of_one_session_can_be_discarded(self, volume):
-        mine = [volume.begin(KEY, "run1"), sealed(volume, OTHER_KEY, session="run1")]
-        other = sealed(volume, KEY, b"other", session="run2")
-        assert volume.incoming_sessions() == {"run1", "run2"}
-        assert volume.discard_incoming("run1") == 2
-        assert volume.incoming_sessions() == {"run2"}
-        with pytest.raises(VolumeUnavailableError):
-            mine[1].publish()
-        other.publish()
-        assert content(volume) == b"other"
-        assert volume.discard_incoming("run1") == 0
-
-    # space
+class SpaceConformance:
+    """Where space ends: packages leave a reserve of it."""
 
     def test_packages_leave_the_reserve_which_documents_may_use(self, place):
         opened(place)

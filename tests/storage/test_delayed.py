@@ -11,7 +11,7 @@ from retention.model.layout import RecallSpec
 from retention.storage.delayed import DelayedVolume
 from retention.storage.volume import ONLINE, Availability, RecallState, Urgency
 from tests.storage.conformance import ObjectConformance, Place, opened
-from tests.storage.conformance_documents import DocumentConformance
+from tests.storage.conformance_documents import AppendConformance, DocumentConformance, SpaceConformance
 from tests.storage.conformance_identity import IdentityConformance
 from tests.storage.conformance_recall import KEEP, RecallConformance, SlowPlace
 from tests.storage.places import KEY, content, put
@@ -95,6 +95,18 @@ class TestIdentity(IdentityConformance):
 
 
 class TestDocuments(DocumentConformance):
+    @pytest.fixture
+    def place(self, awake):
+        return awake
+
+
+class TestAppends(AppendConformance):
+    @pytest.fixture
+    def place(self, awake):
+        return awake
+
+
+class TestSpace(SpaceConformance):
     @pytest.fixture
     def place(self, awake):
         return awake

@@ -23,7 +23,7 @@ from retention.storage.directory import DirectoryVolume
 from retention.storage.identity import DeviceRecord, VolumeIdentity
 from retention.storage.state import VolumeState
 from tests.storage.conformance import ObjectConformance, Place
-from tests.storage.conformance_documents import DocumentConformance
+from tests.storage.conformance_documents import AppendConformance, DocumentConformance, SpaceConformance
 from tests.storage.conformance_identity import IdentityConformance
 from tests.storage.places import KEY, OTHER_KEY, SESSION, content, identity, keys, put, sealed, spec
 
@@ -74,6 +74,14 @@ class TestObjects(ObjectConformance):
 
 
 class TestDocuments(DocumentConformance):
+    pass
+
+
+class TestAppends(AppendConformance):
+    pass
+
+
+class TestSpace(SpaceConformance):
     pass
 
 
