@@ -74,10 +74,10 @@ class S3Volume(Volume):
         self._trust_s = trust_s
         self._ready_until_s = float("-inf")
         self._why: StorageError | None = None
-        self._bucket = Bucket(spec, service, self.probe)
-        self._lock = ObjectLock(self._bucket, spec.s3.object_lock, clock)
-        self._versions = Versions(self._bucket, self._lock)
-        self._recalls = Recalls(self._bucket, spec.recall, clock)
+        self.bucket = Bucket(spec, service, self.probe)
+        self._lock = ObjectLock(self.bucket, spec.s3.object_lock, clock)
+        self._versions = Versions(self.bucket, self._lock)
+        self._recalls = Recalls(self.bucket, spec.recall, clock)
 
     # objects, put once
 
@@ -92,7 +92,7 @@ class S3Volume(Volume):
                 self._lock.lock_new(key, version, keep_until)
 
         return S3Upload(
-            key, session, bucket=self._bucket, parts=self._parts, versions=self._versions, lock=lock
+            key, session, bucket=self.bucket, parts=self._parts, versions=self._versions, lock=lock
         )
 
     def flush(self) -> None:
@@ -101,7 +101,7 @@ class S3Volume(Volume):
     def open(self, key: str, *, from_medium: bool = False) -> ObjectReader:
         del from_medium  # every reading asks the service
         self._require_readable()
-        return S3Reader.open(self._bucket, check_key(key))
+        return S3Reader.open(self.bucket, check_key(key))
 
     def read_back(self, upload: Upload) -> ObjectReader | None:
         try:
@@ -122,7 +122,7 @@ class S3Volume(Volume):
 
     def stat(self, key: str) -> ObjectStat:
         self._require_readable()
-        return ObjectStat(key, int(self._bucket.head(check_key(key))["ContentLength"]))
+        return ObjectStat(key, int(self.bucket.head(check_key(key))["ContentLength"]))
 
     def list(self, prefix: str = "") -> Iterator[ObjectStat]:
         self._require_readable()
@@ -172,7 +172,7 @@ class S3Volume(Volume):
         except StorageError as error:
             self._why = error
             return VolumeState.MISSING
-        here = self._bucket.device
+        here = self.bucket.device
         state = judge(self.name, found=found, expected=self._expected, here=here, recorded=self._recorded)
         if state is VolumeState.READY:
             self._ready_until_s = self._clock.monotonic_s() + self._trust_s
@@ -184,17 +184,17 @@ class S3Volume(Volume):
 
     def identity(self) -> VolumeIdentity | None:
         try:
-            data, _ = self._bucket.get(IDENTITY_KEY)
+            data, _ = self.bucket.get(IDENTITY_KEY)
         except Refused as refused:
             if refused.code == "NoSuchKey":
                 return None
-            with self._bucket.translated(None):
+            with self.bucket.translated(None):
                 raise
         return VolumeIdentity.decode(data)
 
     def device(self) -> DeviceRecord:
         self.identity()
-        return self._bucket.device
+        return self.bucket.device
 
     def initialise(self, identity: VolumeIdentity) -> DeviceRecord:
         found = self.identity()
@@ -235,31 +235,31 @@ class S3Volume(Volume):
     # how it is done
 
     def _list(self, prefix: str) -> Iterator[ObjectStat]:
-        for found in self._bucket.pages("list_objects_v2", prefix, "Contents"):
+        for found in self.bucket.pages("list_objects_v2", prefix, "Contents"):
             key = found["Key"]
             if is_key(key):
                 yield ObjectStat(key, int(found["Size"]))
 
     def _replace(self, key: str, data: bytes) -> None:
-        with self._bucket.translated(key):
-            put = self._bucket.call("put_object", key, Body=data)
+        with self.bucket.translated(key):
+            put = self.bucket.call("put_object", key, Body=data)
         if put.get("VersionId") not in (None, "null"):
             # What a document said before is nobody's business any more: a key may just have been taken out of it.
             self._versions.remove_earlier(key)
 
     def _notes(self, prefix: str) -> Iterator[str]:
-        for found in self._bucket.pages("list_objects_v2", prefix, "Contents"):
+        for found in self.bucket.pages("list_objects_v2", prefix, "Contents"):
             yield found["Key"].removeprefix(f"{INCOMING}/")
 
     def _abort(self, note: str) -> None:
         """Abort the upload that a note is about, then remove the note."""
         try:
-            data, _ = self._bucket.get(note)
+            data, _ = self.bucket.get(note)
             noted = json.loads(data)
-            self._bucket.call("abort_multipart_upload", str(noted["key"]), UploadId=str(noted["upload"]))
+            self.bucket.call("abort_multipart_upload", str(noted["key"]), UploadId=str(noted["upload"]))
         except Refused as refused:
             if not refused.is_missing:  # it ended meanwhile
-                with self._bucket.translated(None):
+                with self.bucket.translated(None):
                     raise
         except (ValueError, KeyError, TypeError):
             pass  # a damaged note: the upload is aborted when it is stale
@@ -268,10 +268,10 @@ class S3Volume(Volume):
     def _abort_stale(self) -> None:
         """Abort what nobody can be writing any more, noted or not: its parts cost as much as objects do."""
         too_old = self._clock.now() - STALE_AFTER
-        for found in list(self._bucket.pages("list_multipart_uploads", "", "Uploads")):
+        for found in list(self.bucket.pages("list_multipart_uploads", "", "Uploads")):
             if found["Initiated"] < too_old:
                 with suppress(Refused):
-                    self._bucket.call("abort_multipart_upload", found["Key"], UploadId=found["UploadId"])
+                    self.bucket.call("abort_multipart_upload", found["Key"], UploadId=found["UploadId"])
 
     def _cannot(self, key: str, what: str) -> VolumeUnavailableError:
         return VolumeUnavailableError(

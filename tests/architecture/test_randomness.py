@@ -17,6 +17,7 @@ MAY_ASK_THE_SYSTEM = {
     "retention/keyring/wrapping.py",  # nonces of wrapped keys and sealed payloads
     "retention/package/sealing.py",  # a package's data key
     "retention/storage/directory.py",  # names of unfinished uploads
+    "retention/storage/s3_service.py",  # how long to wait before asking again: not all at the same moment
     "retention/storage/memory.py",  # names of unfinished uploads
 }
 

@@ -12,6 +12,7 @@ from retention.model.layout import RecallSpec, VolumeSpec
 from retention.storage.delayed import DelayedVolume
 from retention.storage.directory import DirectoryVolume
 from retention.storage.open import open_volume
+from retention.storage.s3 import S3Volume
 from retention.storage.state import VolumeState
 from tests.storage.places import content, identity, put
 
@@ -52,6 +53,15 @@ def test_opening_looks_at_nothing_and_makes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_s3_url_names_a_bucket_and_what_lies_below_a_prefix(tmp_path):
+    volume = open_volume(spec("s3://bucket/some/prefix/"), tmp_path, CLOCK)
+    assert isinstance(volume, S3Volume)
+    assert (volume.bucket.name, volume.bucket.path("x")) == ("bucket", "some/prefix/x")
+    bare = open_volume(spec("s3://bucket"), tmp_path, CLOCK)
+    assert isinstance(bare, S3Volume)
+    assert bare.bucket.path("x") == "x"
+
+
 def test_a_volume_of_a_tier_with_recall_answers_slowly(tmp_path):
     slow = replace(spec("file:cold-1"), recall=RecallSpec(timedelta(hours=12), timedelta(days=7)))
     assert isinstance(open_volume(slow, tmp_path, CLOCK), DelayedVolume)
@@ -66,7 +76,19 @@ def test_what_is_known_of_the_volume_is_passed_on(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "url", ["s3://bucket/prefix", "cold-1", "", "file:", "file:/", "file://nas/share", "FILE:x", "/cold-1"]
+    "url",
+    [
+        "s3:bucket",
+        "s3://",
+        "s3://b?x=1",
+        "cold-1",
+        "",
+        "file:",
+        "file:/",
+        "file://nas/share",
+        "FILE:x",
+        "/cold-1",
+    ],
 )
 def test_a_url_without_a_driver_is_refused(url):
     with pytest.raises(SettingsError, match="cold-1"):

@@ -66,7 +66,7 @@ def choose(volumes: VolumeSet, hot: Sequence[str]) -> list[Volume]:
 def has_room(volume: Volume) -> bool:
     """Whether a volume may take more of what is received."""
     try:
-        kept_free = min(FREE_LIMIT_BYTES, volume.total_bytes() // FREE_DIVISOR)
-        return volume.free_bytes() > kept_free
+        free, total = volume.free_bytes(), volume.total_bytes()
     except StorageError:
         return False
+    return free is None or total is None or free > min(FREE_LIMIT_BYTES, total // FREE_DIVISOR)
