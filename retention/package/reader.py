@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from retention.model.digests import blake3_digest
 from retention.model.errors import IntegrityError, PackageLostError, ShardDamagedError, StorageError
-from retention.package import erasure, packing
+from retention.package import erasure
 from retention.package.manifest import BlockRow, Contents, InstanceRow, read_contents
 from retention.package.sealing import Sealer, block_number
 from retention.package.shard import ByteSource, Reference, read_reference
@@ -161,6 +161,8 @@ class PackageReader:
         )
 
     def _read_block(self, number: int, block: BlockRow) -> bytes:
+        from retention.package import packing  # an audit unpacks nothing: it does not wait for codecs
+
         packed = self.read_packed(number, block)
         dictionary = None if block.dictionary is None else self._dictionary(block.dictionary)
         return packing.unpack(block.packing, packed, block.plain_bytes, dictionary)
