@@ -88,7 +88,9 @@ def _print_version(value: bool) -> None:
 def options(
     archive: Annotated[
         Path | None,
-        typer.Option(help="The archive's folder.", envvar="RETENTION_ARCHIVE", show_default="here"),
+        typer.Option(
+            help="The archive's folder.", envvar="RETENTION_ARCHIVE", show_default="here", readable=False
+        ),
     ] = None,
     as_of: Annotated[
         str | None,

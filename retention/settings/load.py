@@ -60,7 +60,10 @@ def read_file(path: Path) -> bytes:
             hint="name it with --archive DIR or RETENTION_ARCHIVE, or make one: retention init DIR",
         ) from error
     except OSError as error:
-        raise ArchiveNotFoundError(f"{path} cannot be read: {error.strerror}") from error
+        raise ArchiveNotFoundError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="look at the permissions of the archive's folder, and at whether its disk is there",
+        ) from error
 
 
 def parse_settings(data: bytes | str, file_name: str = FILE_NAME) -> ArchiveSettings:

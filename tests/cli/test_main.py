@@ -113,6 +113,18 @@ def test_what_is_not_there_is_exit_10(archive, missing, message, hint):
     assert hint in outcome.error["hint"]
 
 
+def test_an_archive_that_cannot_be_read_is_exit_10(made, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    outcome = retention("--archive", made, "study", "list", "--json")
+    assert (outcome.code, outcome.error["code"]) == (10, "ARC-001")
+    assert "permissions" in outcome.error["hint"]
+
+
 def test_an_archive_nobody_named_is_looked_for_here(made, monkeypatch):
     assert retention("study", "list", "--json").code == 10
     monkeypatch.chdir(made)

@@ -72,7 +72,9 @@ def init(
 
 @command("ingest")
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="DICOM files or folders.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH…", help="DICOM files or folders.", readable=False)
+    ],
     institution: Annotated[str, typer.Option(metavar="NAME", help="Whose studies these are.")],
     tier: Annotated[str, typer.Option(metavar="TIER", help="The tier to store them on.")] = "hot",
     jobs: Annotated[int | None, typer.Option(min=1, help="Threads that pack (default: one a core).")] = None,

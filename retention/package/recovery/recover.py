@@ -2,7 +2,7 @@
 """Bring the DICOM files of a "retention" archive back from its volumes. Nothing but this one file is needed.
 
     python recover.py --key FILE --out OUT VOLUME...
-    python recover.py --recovery-key TEXT --out OUT VOLUME...
+    python recover.py --recovery-key --out OUT VOLUME...        (asks for the key: a command line is no place for it)
 
 It works without the program that wrote the archive, without its catalog, without its journal and without a network.
 It is also meant to be read, should Python no longer run it one day. FORMAT.md beside it describes the packages; the
@@ -14,6 +14,7 @@ What it holds to:
 - A file gets its name after its size, BLAKE3 and SHA-256 were compared with what was recorded on the day it was
   received. There is never a wrong or half-written file under a final name.
 - What cannot be brought back is named: the study, the instance, and what is missing.
+- What it writes only its owner can read; a key is read from a file, a prompt or stdin, never from the command line.
 - Memory stays small whatever a study's size: a block at a time, beside the index and the manifest of one package.
 
 It needs Python 3.9 or later and a Zstandard decoder: the package `zstandard`, or Python 3.14 or later. It is much
@@ -25,6 +26,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import getpass
 import hashlib
 import hmac
 import importlib
@@ -1574,6 +1576,13 @@ def read_key_file(path: str) -> tuple[bytes | None, bytes | None]:
     raise ValueError(problem)
 
 
+def ask_for_recovery_key() -> str:
+    """Return what is typed without showing it; what comes from a pipe is read to its first line's end."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        return getpass.getpass("Recovery key: ")
+    return sys.stdin.readline(4096) if sys.stdin is not None else ""
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="recover.py",
@@ -1594,7 +1603,11 @@ that is installed, for instance when a later version of it has changed.""",
     )
     key = parser.add_mutually_exclusive_group(required=True)
     key.add_argument("--key", metavar="FILE", help="the root key file, or a text file that holds the recovery key")
-    key.add_argument("--recovery-key", metavar="TEXT", help="the recovery key: 13 groups of 5 characters")
+    key.add_argument(
+        "--recovery-key",
+        action="store_true",
+        help="ask for the recovery key (13 groups of 5 characters), or read it from stdin",
+    )
     parser.add_argument("--out", metavar="OUT", required=True, help="folder for the files; made if need be")
     parser.add_argument("volumes", metavar="VOLUME", nargs="+", help="folder of a volume")
     given = parser.parse_args()
@@ -1607,7 +1620,7 @@ that is installed, for instance when a later version of it has changed.""",
         if given.key is not None:
             given.root_key, given.recovery_key = read_key_file(given.key)
         else:
-            given.root_key, given.recovery_key = None, parse_recovery_key(given.recovery_key)
+            given.root_key, given.recovery_key = None, parse_recovery_key(ask_for_recovery_key())
     except OSError as error:
         parser.error(f"{given.key}: {error.strerror}")
     except ValueError as error:
@@ -1616,6 +1629,7 @@ that is installed, for instance when a later version of it has changed.""",
 
 
 def main() -> int:
+    os.umask(0o077)  # what comes back is about patients
     given = arguments()
     if not (zstandard or stdlib_zstd):
         raise GivingUpError("a Zstandard decoder is needed: install the package zstandard, or use Python 3.14 or later")

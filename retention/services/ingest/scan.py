@@ -108,10 +108,15 @@ class Scanner:
         self._facts: dict[object, object] = {}
 
     def scan(self, paths: Iterable[Path]) -> Iterator[ScannedFile | SkippedFile | UnreadableFile]:
-        """Yield one result a file, in a stable order. Raises NotFoundError for a path that does not exist."""
+        """Yield one result a file, in a stable order; a path that cannot be looked at is a result too.
+
+        Raises NotFoundError, before anything else, for a path that does not exist.
+        """
+        paths = list(paths)
         for path in paths:
-            if not path.exists():
+            if _is_absent(path):
                 raise NotFoundError(f"there is no {path}", hint="give a DICOM file or a folder")
+        for path in paths:
             yield from self._scan_below(str(path))
 
     def _scan_below(self, root: str) -> Iterator[ScannedFile | SkippedFile | UnreadableFile]:
@@ -169,3 +174,14 @@ class Scanner:
     def _one(self, facts: _T) -> _T:
         kept: _T = self._facts.setdefault(facts, facts)  # type: ignore[assignment]  # same key, same type
         return kept
+
+
+def _is_absent(path: Path) -> bool:
+    """Whether nothing is there; a place that cannot be looked at is told apart, by whoever opens it."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

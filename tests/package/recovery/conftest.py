@@ -107,6 +107,7 @@ class Archive:
         without: str = "",
         out: str = "out",
         key: Sequence[str] = (),
+        typed: str = "",
     ) -> Found:
         """Run recover.py as a stranger would: by itself, from elsewhere."""
         arguments = [*(key or ("--key", str(self.key_file))), "--out", str(self.root / out)]
@@ -116,6 +117,7 @@ class Archive:
             [sys.executable, "-I", str(RECOVER), *arguments],
             cwd=self.root,
             env=env,
+            input=typed,
             capture_output=True,
             text=True,
             check=False,

@@ -16,7 +16,7 @@ from tests.package.recovery.keyring_files import recovery_text
 
 def test_the_recovery_key_does_what_the_key_file_does(archive: Archive) -> None:
     text = recovery_text(archive.keyring.recovery_key)
-    assert_all_back(archive.recover(key=["--recovery-key", text]), archive)
+    assert_all_back(archive.recover(key=["--recovery-key"], typed=text), archive)
     paper = archive.root / "paper.txt"
     paper.write_text(
         "Recovery key of the archive\n\n" + text.lower().replace("0", "o").replace("1", "l") + "\n"
@@ -29,7 +29,7 @@ def test_the_recovery_key_does_what_the_key_file_does(archive: Archive) -> None:
 def test_a_mistyped_recovery_key_is_told_by_its_group(pristine: Archive) -> None:
     text = recovery_text(pristine.keyring.recovery_key)
     wrong = text[:14] + ("Z" if text[14] != "Z" else "Y") + text[15:]
-    found = pristine.recover(key=["--recovery-key", wrong], out="none")
+    found = pristine.recover(key=["--recovery-key"], typed=wrong, out="none")
     assert (found.code, found.files) == (USAGE, {})
     assert "group 3 of 13" in found.problems
 
@@ -81,3 +81,15 @@ def test_a_forged_destruction_does_not_count(archive: Archive) -> None:
     archive.keyring.forget(archive.packages["conflict"][1], parent_key=bytes(32))
     archive.keyring.write(archive.root / "cold-2")
     assert_all_back(archive.recover(), archive)
+
+
+def test_a_recovery_key_on_the_command_line_is_refused(pristine: Archive) -> None:
+    text = recovery_text(pristine.keyring.recovery_key)
+    found = pristine.recover(key=[f"--recovery-key={text}"], out="none")
+    assert (found.code, found.files) == (USAGE, {})
+
+
+def test_what_comes_back_is_its_owners_alone(archive: Archive) -> None:
+    assert_all_back(archive.recover(out="private"), archive)
+    modes = {path.stat().st_mode & 0o077 for path in (archive.root / "private").rglob("*")}
+    assert modes == {0}

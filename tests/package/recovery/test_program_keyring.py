@@ -42,7 +42,7 @@ def test_what_the_program_writes_is_read(tmp_path: Path) -> None:
     assert (found.code, found.files) == (0, archive.expected), found.problems
 
     paper = write_recovery_key(keyring.recovery_key)
-    found = archive.recover(key=["--recovery-key", paper], out="by-paper")
+    found = archive.recover(key=["--recovery-key"], typed=paper, out="by-paper")
     assert (found.code, found.files) == (0, archive.expected), found.problems
 
     keyring.program.set_recovery_key(bytes(range(32)))
@@ -50,7 +50,7 @@ def test_what_the_program_writes_is_read(tmp_path: Path) -> None:
     keyring.write(archive.root / "cold-2")
     del archive.expected[f"{STUDY}/{SOP(1)}.2.dcm"]
     for number, text in enumerate((paper, write_recovery_key(bytes(range(32))))):
-        found = archive.recover(key=["--recovery-key", text], out=f"destroyed-{number}")
+        found = archive.recover(key=["--recovery-key"], typed=text, out=f"destroyed-{number}")
         assert (found.code, found.files) == (0, archive.expected), found.problems
         assert "Packages destroyed on purpose, their keys with them: 1" in found.said
         assert ("was replaced by a newer one" in found.problems) == (text is paper)

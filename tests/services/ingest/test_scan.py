@@ -121,3 +121,33 @@ def test_facts_that_repeat_are_kept_once(tmp_path: Path):
     found = scanned(tmp_path)
     assert len({id(each.head.study) for each in found if isinstance(each, ScannedFile) and each.head}) == 1
     assert len({id(each.head.patient) for each in found if isinstance(each, ScannedFile) and each.head}) == 1
+
+
+def test_a_path_that_cannot_be_looked_at_is_told_and_the_others_are_scanned(tmp_path: Path, monkeypatch):
+    closed, open_ = tmp_path / "closed" / "a.dcm", put(tmp_path, "open/b.dcm", instance())
+    look = os.open
+
+    def refuse(path, *arguments, **options):
+        if str(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, *arguments, **options)
+
+    stat_of = Path.stat
+
+    def stat(path: Path, **options):
+        if path == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat_of(path, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(Path, "stat", stat)
+    found = scanned(closed, open_)
+    assert [type(each) for each in found] == [UnreadableFile, ScannedFile]
+    assert isinstance(found[0], UnreadableFile)
+    assert found[0].reason == "unreadable: Permission denied"
+
+
+def test_a_path_that_does_not_exist_is_told_before_anything_is_scanned(tmp_path: Path):
+    found = Scanner().scan([put(tmp_path, "a.dcm", instance()), tmp_path / "none"])
+    with pytest.raises(NotFoundError):
+        next(found)
