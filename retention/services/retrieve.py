@@ -12,11 +12,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain, count
+from itertools import chain, count, islice
 from pathlib import Path
 
-from retention.catalog.records import PackageKind, PackageSummary, StudyDetail, StudyFilter
+from retention.catalog.records import (
+    PackageKind,
+    PackageSummary,
+    StudyDetail,
+    StudyFilter,
+    StudySummary,
+)
 from retention.journal.envelope import NewEntry
+from retention.model.canonical import JsonValue
 from retention.model.errors import (
     IntegrityError,
     KeyUnavailableError,
@@ -80,8 +87,9 @@ def export_studies(
     """Write every instance of each study to its folder as `<SOPInstanceUID>.dcm`, conflicts as `….2.dcm` and so on.
 
     What is there already is not overwritten: equal files are as good as written, others are failures. Raises UsageError
-    when a folder is none or lies inside the archive, OSError when it cannot be written, and as `commit.append`: who was
-    given what is recorded in the journal, after the files are there.
+    when a folder is none or lies inside the archive, OSError when it cannot be written, and as `commit.append`: that
+    somebody is given a study is in the journal before the first byte of it is, and what came of it afterwards, also
+    when the run is stopped.
     """
     started_s = stores.clock.monotonic_s()
     progress.begin("export", total_bytes)
@@ -90,6 +98,7 @@ def export_studies(
         export.run(orders)
     finally:
         progress.end()
+        export.note_aborted()
         export.record()
     export.report.seconds = stores.clock.monotonic_s() - started_s
     return export.report
@@ -116,17 +125,16 @@ def export_quarantined(stores: Stores, item_id: str, out: Path) -> Path:
         if row is None:
             raise _no_item(item_id)
         path = out / f"{item_id}.bin"
+        entry = NewEntry(
+            stores.clock.now(),
+            stores.actor,
+            events.QUARANTINE_EXPORT,
+            package.institution_id,
+            {"package": package.package_id},
+            {"ordinal": ordinal, "bytes": row.size_bytes},
+        )
+        commit.append(stores, [entry])  # before the first byte is given
         _write(path, reader.read_instance(row))
-    data = {"ordinal": ordinal, "bytes": row.size_bytes}
-    entry = NewEntry(
-        stores.clock.now(),
-        stores.actor,
-        events.QUARANTINE_EXPORT,
-        package.institution_id,
-        {"package": package.package_id},
-        data,
-    )
-    commit.append(stores, [entry])
     return path
 
 
@@ -166,17 +174,28 @@ class _Export:
     def run(self, orders: Iterable[tuple[StudyDetail, Path]]) -> None:
         pool = ThreadPoolExecutor(self._jobs, "export")
         try:
-            for study, out in orders:
-                try:
-                    begun = self._begin(pool, study, out)
-                except (UsageError, OSError):
-                    self._finish(shares_left=0)  # what came before it is given
-                    raise
-                self._under_way.append(begun)
-                self._finish(shares_left=SHARES_AHEAD * self._jobs)
+            waiting, refusal = iter(orders), None
+            while refusal is None and (group := list(islice(waiting, STUDIES_A_COMMIT))):
+                allowed, refusal = _allowed(self._stores, group)
+                self._intend(study for study, _ in allowed)
+                for study, out in allowed:
+                    self._under_way.append(_StudyUnderWay(study))
+                    self._begin(pool, self._under_way[-1], out)
+                    self._finish(shares_left=SHARES_AHEAD * self._jobs)
             self._finish(shares_left=0)
         finally:
             pool.shutdown(cancel_futures=True)
+        if refusal is not None:
+            raise refusal
+
+    def note_aborted(self) -> None:
+        """Account for what was begun and not ended: those who have some of its files were given them."""
+        for stopped in self._under_way:
+            for share in stopped.shares:
+                if share.done() and not share.cancelled() and share.exception() is None:
+                    stopped.done.add(share.result())
+            self._entries.append(self._entry(stopped.study, stopped.done, aborted=True))
+        self._under_way.clear()
 
     def record(self) -> None:
         """Put into the journal who was given what since the last time."""
@@ -184,12 +203,18 @@ class _Export:
             commit.append(self._stores, self._entries)
             self._entries = []
 
-    def _begin(self, pool: Executor, study: StudyDetail, out: Path) -> _StudyUnderWay:
-        _refuse_inside(self._stores, out)
-        _make_folder(out)
-        begun = _StudyUnderWay(study)
+    def _intend(self, studies: Iterable[StudyDetail]) -> None:
+        """Put into the journal that these studies are about to be given. Raises as `commit.append`: then none is."""
+        intents = [
+            self._about(study.summary, {"intent": True, "instances": study.summary.instances})
+            for study in studies
+        ]
+        if intents:
+            commit.append(self._stores, intents)
+
+    def _begin(self, pool: Executor, begun: _StudyUnderWay, out: Path) -> None:
         names_taken: set[str] = set()
-        for package in study.packages:
+        for package in begun.study.packages:
             if package.is_superseded:
                 continue
             try:
@@ -201,7 +226,6 @@ class _Export:
             for start in range(0, len(wanted), INSTANCES_A_SHARE):
                 share = wanted[start : start + INSTANCES_A_SHARE]
                 begun.shares.append(pool.submit(self._export_share, package, known, share, out))
-        return begun
 
     def _finish(self, shares_left: int) -> None:
         """Wait for the oldest work until no more than so many shares are left."""
@@ -218,19 +242,23 @@ class _Export:
     def _note_done(self, study: StudyDetail, done: ExportReport) -> None:
         self.report.studies += 1
         self.report.add(done)
-        summary = study.summary
-        self._entries.append(
-            NewEntry(
-                at=self._stores.clock.now(),
-                actor=self._stores.actor,
-                action=events.STUDY_EXPORT,
-                institution=summary.institution_id,
-                objects={"study": self._names.study(summary.institution_id, summary.study_uid)},
-                data={"instances": done.instances, "bytes": done.bytes, "failed": len(done.failures)},
-            )
-        )
+        self._entries.append(self._entry(study, done))
         if len(self._entries) >= STUDIES_A_COMMIT:
             self.record()
+
+    def _entry(self, study: StudyDetail, done: ExportReport, *, aborted: bool = False) -> NewEntry:
+        given = {"instances": done.instances, "bytes": done.bytes, "failed": len(done.failures)}
+        return self._about(study.summary, {**given, "aborted": True} if aborted else {**given})
+
+    def _about(self, summary: StudySummary, data: dict[str, JsonValue]) -> NewEntry:
+        return NewEntry(
+            at=self._stores.clock.now(),
+            actor=self._stores.actor,
+            action=events.STUDY_EXPORT,
+            institution=summary.institution_id,
+            objects={"study": self._names.study(summary.institution_id, summary.study_uid)},
+            data=data,
+        )
 
     def _export_share(
         self, package: PackageSummary, known: KnownPackage, wanted: Sequence[_Wanted], out: Path
@@ -247,6 +275,19 @@ class _Export:
                     share.bytes += each.row.size_bytes
                 self._progress.advance(each.row.size_bytes)
         return share
+
+
+def _allowed(
+    stores: Stores, orders: Sequence[tuple[StudyDetail, Path]]
+) -> tuple[Sequence[tuple[StudyDetail, Path]], Exception | None]:
+    """Make the folders; return the orders up to the first that has none, and why."""
+    for number, (_, out) in enumerate(orders):
+        try:
+            _refuse_inside(stores, out)
+            _make_folder(out)
+        except (UsageError, OSError) as error:
+            return orders[:number], error
+    return orders, None
 
 
 def _file_name(row: InstanceRow, names_taken: set[str]) -> str:
@@ -292,6 +333,11 @@ def _write(path: Path, blocks: Iterator[bytes]) -> None:
                 f"{path} is there already, with other content",
                 hint="export into a new folder, or move it away",
             ) from None
+    except OSError as error:
+        unverified.unlink(missing_ok=True)
+        if error.filename is None:  # a write that failed does not say where
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     except BaseException:
         unverified.unlink(missing_ok=True)
         raise

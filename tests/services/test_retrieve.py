@@ -14,7 +14,13 @@ from typing import Any
 
 import pytest
 
-from retention.model.errors import KeyUnavailableError, NotFoundError, PackageLostError, UsageError
+from retention.model.errors import (
+    KeyUnavailableError,
+    NotFoundError,
+    PackageLostError,
+    UsageError,
+    VolumeUnavailableError,
+)
 from retention.model.layout import InstitutionSpec
 from retention.package import erasure
 from retention.package.shard import read_reference
@@ -25,6 +31,7 @@ from retention.services.ingest import build
 from retention.services.progress import NoProgress
 from retention.services.retrieve import (
     ExportReport,
+    _write,
     every_study,
     export_quarantined,
     export_studies,
@@ -239,6 +246,7 @@ def test_every_study_comes_back_into_a_folder_of_its_own(held: World, tmp_path: 
     assert f"necker/{STUDY}/{STUDY}.1.2.dcm" in files
     assert any(name.startswith(f"necker/{OTHER_STUDY}/") for name in files)
     assert {entry.action for entry in entries} == {events.STUDY_EXPORT}
+    assert "intent" not in entries[0].data
     assert sum(int(str(entry.data["instances"])) for entry in entries) == report.instances
     assert len({entry.objects["study"] for entry in entries}) == 2
 
@@ -269,7 +277,56 @@ def test_what_was_given_before_the_run_stopped_is_in_the_journal(held: World, tm
             export_studies(stores, orders, NoProgress(), jobs=1)
         after = [entry.envelope for entry in stores.journal.read(before)]
     assert len(written(tmp_path / "out")) == 3
-    assert [entry.data["instances"] for entry in after] == [3]
+    assert [entry.data for entry in after] == [
+        {"intent": True, "instances": 3},
+        {"instances": 3, "bytes": sum(len(instance(n)) for n in (1, 2, 3)), "failed": 0},
+    ]
+
+
+def test_the_journal_knows_before_the_first_byte_is_given(held: World, tmp_path: Path, monkeypatch):
+    seen: list[object] = []
+
+    def look(path: Path, blocks: Iterator[bytes]) -> None:
+        seen.append(list(stores.journal.read())[-1].envelope.data)
+
+    monkeypatch.setattr("retention.services.retrieve._write", look)
+    with held.opened() as stores:
+        export_study(stores, stores.catalog.study(STUDY), tmp_path, NoProgress(), jobs=1)
+    assert seen[0] == {"intent": True, "instances": 3}
+
+
+def test_nothing_is_given_when_the_journal_cannot_take_it(held: World, tmp_path: Path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise VolumeUnavailableError("no journal")
+
+    with held.opened() as stores:
+        monkeypatch.setattr(stores.journal, "append", refuse)
+        with pytest.raises(VolumeUnavailableError):
+            export_study(stores, stores.catalog.study(STUDY), tmp_path / "out", NoProgress())
+    assert written(tmp_path / "out") == {}
+
+
+def test_an_export_that_is_stopped_leaves_an_entry(held: World, tmp_path: Path, monkeypatch):
+    def stop(path: Path, blocks: Iterator[bytes]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("retention.services.retrieve._write", stop)
+    with held.opened() as stores:
+        with pytest.raises(KeyboardInterrupt):
+            export_study(stores, stores.catalog.study(STUDY), tmp_path, NoProgress(), jobs=1)
+        last = list(stores.journal.read())[-1].envelope
+    assert last.data == {"instances": 0, "bytes": 0, "failed": 0, "aborted": True}
+
+
+def test_a_full_disk_is_told_with_the_file_that_did_not_fit(tmp_path: Path, monkeypatch):
+    def full() -> Iterator[bytes]:
+        yield b"a"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as told:
+        _write(tmp_path / "a.dcm", full())
+    assert told.value.filename == str(tmp_path / "a.dcm")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_quarantined_bytes_come_back_under_a_harmless_name(held: World, tmp_path: Path):
