@@ -7,7 +7,10 @@ imported when it is wired, so that a look at the catalog does not wait for codec
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +27,7 @@ from retention.model.errors import (
     UsageError,
 )
 from retention.model.identifiers import ArchiveId, new_id
-from retention.model.layout import ArchiveSettings
+from retention.model.layout import ArchiveSettings, InstitutionSpec
 from retention.services.stores import Openers, Stores
 from retention.settings.environment import root_key_path
 from retention.settings.load import load_settings, parse_settings
@@ -52,18 +55,9 @@ class NewArchive:
 def create_archive(root: Path, name: str, *, is_rehearsal: bool, clock: Clock | None = None) -> NewArchive:
     """Make an archive with the embedded defaults in an empty or absent folder. Raises UsageError for another.
 
-    `archive.yaml` comes last: nothing looks like an archive before it is one.
+    `archive.yaml` comes last: nothing looks like an archive before it is one. What fails leaves nothing behind.
     """
-    from retention.catalog.catalog import Catalog
-    from retention.journal.journal import Journal
-    from retention.keyring.keyring import Keyring
-    from retention.keyring.recovery import write_recovery_key
-    from retention.keyring.rootkey import new_secret
-    from retention.services import initialise
-    from retention.services.volumes import VolumeSet
     from retention.settings.default import default_settings_text
-    from retention.settings.save import save_text
-    from retention.storage.open import open_volume
 
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UsageError(
@@ -71,10 +65,25 @@ def create_archive(root: Path, name: str, *, is_rehearsal: bool, clock: Clock | 
         )
     text = default_settings_text(name)
     settings = parse_settings(text)
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _undone_on_failure(root):
+        return _make_archive(root, settings, text, clock or SystemClock(), is_rehearsal=is_rehearsal)
+
+
+def _make_archive(
+    root: Path, settings: ArchiveSettings, text: str, clock: Clock, *, is_rehearsal: bool
+) -> NewArchive:
+    from retention.catalog.catalog import Catalog
+    from retention.journal.journal import Journal
+    from retention.keyring.keyring import Keyring
+    from retention.keyring.recovery import write_recovery_key
+    from retention.keyring.rootkey import new_secret
+    from retention.services import initialise
+    from retention.services.volumes import VolumeSet
+    from retention.settings.save import save_text
+    from retention.storage.open import open_volume
+
     archive_id, root_secret, recovery_secret = ArchiveId(new_id()), new_secret(), new_secret()
     _write_root_key(root_key_path(root, os.environ), root_secret)
-    clock = clock or SystemClock()
     volumes = VolumeSet(
         {spec.name: open_volume(spec, root, clock) for spec in settings.volumes.values()}, settings
     )
@@ -96,6 +105,27 @@ def create_archive(root: Path, name: str, *, is_rehearsal: bool, clock: Clock | 
     return NewArchive(stores, write_recovery_key(recovery_secret))
 
 
+@contextmanager
+def _undone_on_failure(root: Path) -> Iterator[None]:
+    """Make the folder of a new archive; leave nothing there, nor a key elsewhere, when making it fails."""
+    was_there, key = root.exists(), root_key_path(root, os.environ)
+    had_key = key.exists()
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for path in root.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        if not was_there:
+            root.rmdir()
+        if not had_key:
+            key.unlink(missing_ok=True)
+        raise
+
+
 def open_archive(root: Path, *, as_of: datetime | None = None, person: str | None = None) -> Stores:
     """Open an archive to read from its catalog; other parts are opened when they are needed.
 
@@ -115,6 +145,21 @@ def open_archive(root: Path, *, as_of: datetime | None = None, person: str | Non
     return stores
 
 
+def open_archive_to_examine(root: Path) -> Stores:
+    """Open an archive whose catalog may be missing or unusable: whoever asks for that is told why.
+
+    Raises ArchiveNotFoundError, SettingsError.
+    """
+    from retention.catalog.catalog import Catalog
+
+    settings = load_settings(root / SETTINGS_FILE)
+    try:
+        catalog = Catalog.open(settings.catalog, root=root)
+    except ArchiveError:
+        return _stores(root, settings, _archive_id_from_volumes(root, settings), None, SystemClock())
+    return _stores(root, settings, catalog.archive_id(), catalog, SystemClock())
+
+
 def _set_clock(stores: Stores, as_of: datetime) -> None:
     from retention.services import initialise
 
@@ -127,8 +172,13 @@ def _set_clock(stores: Stores, as_of: datetime) -> None:
 
 
 def prepare_to_write(stores: Stores) -> None:
-    """What every command that changes the archive does first: catch the catalog up, clean up after killed runs."""
-    from retention.services import commit, sessions, volume_care
+    """What every command that changes the archive does first: catch the catalog up, clean up after killed runs.
+
+    Raises SettingsError when packages lie on a tier that archive.yaml does not name any more.
+    """
+    from retention.services import commit, sessions, tiers, volume_care
+
+    tiers.require_those_in_use(stores)
 
     with stores.commit_lock.hold():
         stores.journal.refresh()
@@ -314,14 +364,29 @@ def institution_of(stores: Stores, name: str) -> InstitutionRecord:
     Raises UsageError for a name that is not known or cannot be one, ArchiveError when archive.yaml cannot be written.
     """
     from retention.services import institutions
-    from retention.settings.edit import add_institution
-    from retention.settings.save import save_text
 
     record = institutions.first_or_known(stores, name)
-    if name not in stores.settings.institutions:
-        path = stores.root / SETTINGS_FILE
-        with stores.commit_lock.hold():
-            if name not in load_settings(path).institutions:  # another process may have written it meanwhile
-                save_text(path, add_institution(path.read_text("utf-8"), record.spec))
-        stores.settings.institutions[name] = record.spec
+    _write_institution(stores, record.spec)
     return record
+
+
+def add_institution(stores: Stores, spec: InstitutionSpec) -> InstitutionRecord:
+    """Make an institution, in archive.yaml too. Raises as `institutions.add`, ArchiveError as `institution_of`."""
+    from retention.services import institutions
+
+    record = institutions.add(stores, spec)
+    _write_institution(stores, record.spec)
+    return record
+
+
+def _write_institution(stores: Stores, spec: InstitutionSpec) -> None:
+    from retention.settings.edit import add_institution as add_to_text
+    from retention.settings.save import save_text
+
+    if spec.name in stores.settings.institutions:
+        return
+    path = stores.root / SETTINGS_FILE
+    with stores.commit_lock.hold():
+        if spec.name not in load_settings(path).institutions:  # another process may have written it meanwhile
+            save_text(path, add_to_text(path.read_text("utf-8"), spec))
+    stores.settings.institutions[spec.name] = spec

@@ -6,7 +6,7 @@ was left unfinished is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,6 +39,7 @@ from retention.catalog.records import (
     InstanceLocation,
     InstitutionRecord,
     JournalPosition,
+    PackageKey,
     PackageKind,
     PackageSummary,
     PlacedShard,
@@ -226,6 +227,15 @@ class Catalog:
         One that is read back while the list runs is not met again. The shards are as of when a page was read.
         """
         return packages.list_packages(self._database, tier, kind)
+
+    def package_keys(self) -> Iterator[PackageKey]:
+        """Stream the key of every package in force, in order of arrival."""
+        return packages.list_keys(self._database)
+
+    def packages_elsewhere(self, tiers: Collection[str]) -> dict[str, int]:
+        """The tiers beside `tiers` that packages in force lie on, and how many do."""
+        with self._database.read() as connection:
+            return packages.count_elsewhere(connection, tiers)
 
     def shards_of(self, package_id: PackageId) -> list[ShardRecord]:
         """The shards of a package now, in order of number. Raises NotFoundError."""

@@ -63,6 +63,9 @@ MEANINGS: tuple[tuple[tuple[str, ...], type[RetentionError], str, str], ...] = (
 )
 """What the names of SQLite's errors and PostgreSQL's states mean: error class, message, hint."""
 
+NOT_WRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_PERM")
+"""What SQLite says of a database that lies where nothing can be written: its log has no place there."""
+
 COMMON = (
     "PRAGMA foreign_keys = ON",
     f"PRAGMA cache_size = -{CACHE_KIB}",
@@ -152,19 +155,31 @@ class Database:
                 yield writing
 
     def _embedded(self, file: Path) -> Engine:
-        address = _address(file)
-
         def connect() -> sqlite3.Connection:
-            connection = sqlite3.connect(
-                address, uri=True, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
-            )
-            for pragma in (*COMMON, *self._pragmas):
-                connection.execute(pragma)
-            return connection
+            try:
+                return self._connected(_address(file))
+            except sqlite3.OperationalError as error:
+                if not str(error.sqlite_errorname).startswith(NOT_WRITABLE) or _has_log(file):
+                    raise
+            # Nothing can be written here, so nobody has it open to write: it is read as it lies.
+            return self._connected(_address(file, "mode=ro&immutable=1"))
 
         engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
         event.listen(engine, "begin", _begin_embedded)
         return engine
+
+    def _connected(self, address: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            address, uri=True, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
+        )
+        try:
+            for pragma in (*COMMON, *self._pragmas):
+                connection.execute(pragma)
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")  # only now are its files opened
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _server(self, url: str) -> Engine:
         try:
@@ -198,8 +213,14 @@ def use_write_ahead_log(file: Path) -> None:
             connection.close()
 
 
-def _address(file: Path) -> str:
-    return f"file:{quote(str(file.absolute()))}?mode=rw"  # rw: to open is never to create
+def _address(file: Path, mode: str = "mode=rw") -> str:
+    return f"file:{quote(str(file.absolute()))}?{mode}"  # rw: to open is never to create
+
+
+def _has_log(file: Path) -> bool:
+    """Whether something was committed that only the write-ahead log has: read without it, the catalog would lie."""
+    log = file.with_name(f"{file.name}-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def _begin_embedded(connection: Connection) -> None:

@@ -6,17 +6,17 @@ as long as anything of it lies on volumes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, select, update
+from sqlalchemy import Connection, Select, delete, func, select, update
 
 from retention.catalog.columns import AnyRow
 from retention.catalog.database import Database
 from retention.catalog.paging import Lane, walk
-from retention.catalog.records import PackageKind, PackageSummary, ShardRecord
+from retention.catalog.records import PackageKey, PackageKind, PackageSummary, ShardRecord
 from retention.catalog.shards import read_shards
 from retention.catalog.tables import INSTITUTION, PACKAGE, SHARD, STUDY
 from retention.model.errors import NotFoundError
@@ -197,3 +197,32 @@ def _package(row: AnyRow, shards: tuple[ShardRecord, ...]) -> PackageSummary:
         lost=row.lost,
         shards=shards,
     )
+
+
+def count_elsewhere(connection: Connection, tiers: Collection[str]) -> dict[str, int]:
+    """Return the tiers beside `tiers` that packages in force lie on, with their number; quick where there is none."""
+    in_force = PACKAGE.c.superseded_row.is_(None)
+    counts: dict[str, int] = {}
+    tier = connection.execute(select(func.min(PACKAGE.c.tier)).where(in_force)).scalar()
+    while tier is not None:
+        if tier not in tiers:
+            wanted = select(func.count()).select_from(PACKAGE).where(in_force, PACKAGE.c.tier == tier)
+            counts[tier] = int(connection.execute(wanted).scalar_one())
+        following = select(func.min(PACKAGE.c.tier)).where(in_force, PACKAGE.c.tier > tier)
+        tier = connection.execute(following).scalar()
+    return counts
+
+
+def list_keys(database: Database) -> Iterator[PackageKey]:
+    """Yield the key of every package in force, in order of arrival: those of one file of the keyring lie together."""
+    lane = Lane(select(PACKAGE.c.id).where(PACKAGE.c.superseded_row.is_(None)), (PACKAGE.c.id,))
+
+    def read(connection: Connection, page: Sequence[AnyRow]) -> list[PackageKey]:
+        columns = select(PACKAGE.c.package_id, PACKAGE.c.key_id, PACKAGE.c.key_segment)
+        wanted = columns.where(PACKAGE.c.id.in_([row for (row,) in page])).order_by(PACKAGE.c.id)
+        return [
+            PackageKey(PackageId(package_id), KeyId(key_id), segment)
+            for package_id, key_id, segment in connection.execute(wanted)
+        ]
+
+    return walk(database, lane, read)

@@ -219,6 +219,15 @@ class PackageSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class PackageKey:
+    """Which key a package is under, and in which file of the keyring it is looked for first."""
+
+    package_id: PackageId
+    key_id: KeyId
+    segment: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StudyFilter:
     """Which studies to list; None does not restrict.
 

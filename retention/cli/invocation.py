@@ -98,14 +98,31 @@ class Invocation:
         at = self.instant()
         return SystemClock() if at is None else RehearsalClock(at)
 
-    def open(self, *, to_write: bool = False) -> Stores:
-        """Open the archive; `to_write` also catches up and cleans up after killed runs."""
+    def open(self, *, to_write: bool = False, catches_up: bool = False) -> Stores:
+        """Open the archive; `to_write` also catches up and cleans up after killed runs.
+
+        A command that only reads is told when the catalog does not show what the journal says; one that `catches_up`
+        has it put right.
+        """
         from retention.archive import open_archive, prepare_to_write
+        from retention.services.freshness import Lag, lag
 
         stores = open_archive(self.root(), as_of=self.instant(), person=self.person)
-        if to_write:
-            prepare_to_write(stores)
+        try:
+            found = None if to_write else lag(stores)
+            if to_write or (catches_up and found is Lag.BEHIND):
+                prepare_to_write(stores)
+            elif found is not None:
+                self._warn(f"catalog.{found.value}")
+        except BaseException:
+            stores.close()
+            raise
         return stores
+
+    def _warn(self, key: str) -> None:
+        from retention.cli.output import remark
+
+        remark(self, self.say("errors.warning", message=self.say(key), hint=self.say(f"{key}_hint")))
 
     def progress(self) -> Progress:
         """Return who shows how far long work is."""

@@ -228,6 +228,10 @@ class Keyring:
         """
         return self._open_record(self._packages.find(key_id, segment))
 
+    def has_package_key(self, key_id: KeyId, segment: int | None = None) -> bool:
+        """Whether a package's key is known here, a destroyed one too. Raises VolumeUnavailableError."""
+        return self._packages.holds(key_id, segment)
+
     def patient_key(self, key_id: KeyId, segment: int | None = None) -> bytes:
         """Return the 32 bytes of a patient's key. Raises as `package_key` does."""
         return self._open_record(self._patients.find(key_id, segment))

@@ -75,6 +75,16 @@ class KeySeries:
                 return record
         raise self._unknown(key_id)
 
+    def holds(self, key_id: KeyId, segment: int | None = None) -> bool:
+        """Whether any replica that can be reached has a record of this key, be it that it was forgotten.
+
+        Looks first in `segment`. Raises VolumeUnavailableError when no replica answers.
+        """
+        return any(
+            any(_line_of(content, key_id) is not None for content in self._contents(number))
+            for number in self._likely(segment)
+        )
+
     def append(self, records: Sequence[KeyRecord]) -> dict[KeyId, int]:
         """Append records durably, all on at least the minimum of replicas; return the segment of each.
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from retention.catalog.records import CatalogProblem
+from retention.model.errors import KeyUnavailableError
+from retention.services import replicas
 from retention.services.audit import extra
 from retention.services.audit.extra import Difference, Discrepancy
 from retention.services.stores import Stores
@@ -24,6 +26,7 @@ def check_catalog(stores: Stores) -> CatalogReport:
     report = CatalogReport(counts.studies, counts.packages)
     report.problems += stores.catalog.check()
     report.problems += _journal(stores)
+    report.problems += _replicas(stores)
     report.problems += _shards(stores)
     return report
 
@@ -34,6 +37,17 @@ def _journal(stores: Stores) -> Iterator[CatalogProblem]:
         yield CatalogProblem(
             "journal-position", f"applied {applied} of {stores.journal.size} journal entries"
         )
+
+
+def _replicas(stores: Stores) -> Iterator[CatalogProblem]:
+    """What the catalog's packages need and the replicas of journal and keyring do not have."""
+    for file in replicas.lacking_files(stores):
+        yield CatalogProblem("replica-file", str(file))
+    try:
+        for key in replicas.keys_nowhere(stores):
+            yield CatalogProblem("key-missing", f"no replica of the keyring has the key of {key.package_id}")
+    except KeyUnavailableError as error:
+        yield CatalogProblem("keyring-unchecked", error.message)
 
 
 def _shards(stores: Stores) -> Iterator[CatalogProblem]:

@@ -14,7 +14,6 @@ from retention.journal.envelope import Entry, Envelope, NewEntry, PayloadReferen
 from retention.journal.position import Position
 from retention.model.errors import CatalogError
 from retention.model.identifiers import KeyId
-from retention.services.events import Names
 from retention.services.projection import Projection, in_batches
 from retention.services.stores import Stores
 
@@ -90,7 +89,7 @@ def hint_of(position: JournalPosition) -> Position | None:
 
 
 def _projection(stores: Stores, keys: Mapping[KeyId, bytes] | None = None) -> Projection:
-    return Projection(stores.keyring, Names(stores.keyring.index_key.secret), keys)
+    return Projection(lambda: stores.keyring, keys)
 
 
 def _foreseen(entries: Sequence[NewEntry], seq: int) -> Iterator[Entry]:

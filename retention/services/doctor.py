@@ -6,15 +6,17 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from retention.model.errors import RetentionError
-from retention.services import events
+from retention.services import events, replicas, tiers
 from retention.services.stores import Stores
 from retention.services.volume_care import tier_statuses, volume_statuses
 from retention.settings.environment import root_key_path
 from retention.storage.state import VolumeState
 
 LOW_SPACE_SHARE = 0.05
+SHOWN = 5
 
 
 class CheckStatus(StrEnum):
@@ -44,6 +46,7 @@ def examine_installation(stores: Stores) -> list[Check]:
         ("tiers", _tiers),
         ("journal", _journal),
         ("keyring", _keyring),
+        ("replicas", _replicas),
         ("root key", _root_key),
         ("recovery key", _recovery_key),
         ("holdings", _holdings),
@@ -52,7 +55,8 @@ def examine_installation(stores: Stores) -> list[Check]:
         try:
             checks += look(stores)
         except RetentionError as error:
-            checks.append(Check(name, CheckStatus.FAILED, error.message, error.hint))
+            if name == "catalog" or checks[0].detail != error.message:  # a missing catalog is told once
+                checks.append(Check(name, CheckStatus.FAILED, error.message, error.hint))
     return checks
 
 
@@ -95,6 +99,12 @@ def _tiers(stores: Stores) -> Iterator[Check]:
             detail = f"survives the loss of {status.volume_losses} volumes or {status.domain_losses} domains"
             yield Check(name, CheckStatus.OK, detail)
 
+    problem = tiers.unnamed_in_use(stores)
+    if problem is not None:
+        yield Check(
+            "tiers", CheckStatus.FAILED, problem, "put them back into archive.yaml, under their old names"
+        )
+
 
 def _journal(stores: Stores) -> Iterator[Check]:
     behind = stores.journal.size - stores.catalog.position().size
@@ -114,6 +124,24 @@ def _keyring(stores: Stores) -> Iterator[Check]:
         yield Check("keyring", CheckStatus.WARNING, detail, "bring these volumes back")
     else:
         yield Check("keyring", CheckStatus.OK, detail)
+    missing = list(islice(replicas.keys_nowhere(stores), SHOWN + 1))
+    if missing:
+        listed = ", ".join(key.package_id for key in missing[:SHOWN]) + (" …" if missing[SHOWN:] else "")
+        detail = f"the keys of these packages are on no replica, nobody can read them: {listed}"
+        yield Check(
+            "package keys", CheckStatus.FAILED, detail, "put keyring/ back from a backup of any volume"
+        )
+
+
+def _replicas(stores: Stores) -> Iterator[Check]:
+    """Files of journal and keyring that lie on some volumes and not on all that should have them."""
+    lacking = replicas.lacking_files(stores)
+    if lacking:
+        detail = "; ".join(map(str, lacking[:SHOWN])) + ("; …" if lacking[SHOWN:] else "")
+        hint = "retention audit run --all writes them again from the other volumes"
+        yield Check("replicas", CheckStatus.FAILED, detail, hint)
+    else:
+        yield Check("replicas", CheckStatus.OK, "journal and keyring lie everywhere they should")
 
 
 def _root_key(stores: Stores) -> Iterator[Check]:

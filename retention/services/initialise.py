@@ -34,7 +34,8 @@ def initialise_volumes(stores: Stores, volumes: VolumeSet) -> dict[VolumeId, Dev
 
 
 def record_beginning(stores: Stores, recorded: dict[VolumeId, DeviceRecord], *, is_rehearsal: bool) -> None:
-    """Append the first entries: the archive itself, then its volumes."""
+    """Make the keyring and append the first entries: the archive itself, then its volumes."""
+    _ = stores.keyring  # opening it makes it
     at = stores.clock.now()
     entries = [
         NewEntry(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
 
 from retention.catalog.records import (
     InstitutionRecord,
@@ -50,21 +51,20 @@ MAKES_PACKAGE = (events.PACKAGE_INGEST, events.PACKAGE_MOVE, events.PACKAGE_COPY
 class Projection:
     """Applies entries to a catalog. `keys` are package and patient keys that need not be looked up in the keyring.
 
+    The keyring is opened when the first entry needs it: what an audit found is recorded by whoever has no key at all.
+
     `successors` is for who replays what happened long ago: keys of that time may be gone on purpose.
     """
 
     def __init__(
         self,
-        keyring: Keyring,
-        names: Names,
+        open_keyring: Callable[[], Keyring],
         keys: Mapping[KeyId, bytes] | None = None,
         successors: Successors | None = None,
     ) -> None:
-        self._keyring = keyring
-        self._names = names
+        self._open_keyring = open_keyring
         self._keys = keys or {}
         self._successors = successors
-        self._payloads = PayloadReader(keyring, self._keys)
         self._actions: Mapping[str, Callable[[Transaction, Entry], None]] = {
             events.INSTITUTION_ADD: _institution,
             events.VOLUME_ADD: _volume,
@@ -76,8 +76,24 @@ class Projection:
             events.RECOVERY_STORED: _recovery_stored,
         }
 
+    @cached_property
+    def _keyring(self) -> Keyring:
+        return self._open_keyring()
+
+    @cached_property
+    def _names(self) -> Names:
+        return Names(self._keyring.index_key.secret)
+
+    @cached_property
+    def _payloads(self) -> PayloadReader:
+        return PayloadReader(self._keyring, self._keys)
+
     def apply(self, transaction: Transaction, entries: Iterable[Entry]) -> None:
-        """Apply entries in their order. Raises CatalogError naming the entry that cannot be understood."""
+        """Apply entries in their order.
+
+        Raises CatalogError naming the entry that cannot be understood, KeyUnavailableError when one needs the keyring
+        and its root key is not there.
+        """
         packages: list[PackageRecord] = []
         for entry in entries:
             try:
@@ -119,8 +135,9 @@ class Projection:
             PackageId(envelope.objects["package"]),
         )
         key_id, segment = KeyId(text_of(envelope.data, "key")), number_of(envelope.data, "key_segment")
+        keyring = self._keyring  # that it cannot be opened is another matter than that it lacks a key
         try:
-            key = self._keys.get(key_id) or self._keyring.package_key(key_id, segment)
+            key = self._keys.get(key_id) or keyring.package_key(key_id, segment)
         except (KeyUnavailableError, KeyringBrokenError):
             return None if self._successors is None else self._successors.contents_of(package)
         return read_contents(manifest, Sealer.of(key, package, institution))

@@ -19,7 +19,6 @@ from retention.keyring.keyring import Keyring
 from retention.model.errors import StorageError
 from retention.model.identifiers import ArchiveId
 from retention.services import decisions
-from retention.services.events import Names
 from retention.services.progress import Progress
 from retention.services.projection import Projection, in_batches
 from retention.services.successors import Successors
@@ -53,8 +52,7 @@ def rebuild_catalog(
     building = create_beside(url, archive_id, root=root)
     progress.begin("rebuild", None)
     try:
-        names = Names(keyring.index_key.secret)
-        _replay(building, journal, Projection(keyring, names, successors=Successors(journal, keyring)))
+        _replay(building, journal, Projection(lambda: keyring, successors=Successors(journal, keyring)))
         decisions.refresh_catalog(building, now)
         counts = building.counts()
         install(building, url, root=root)

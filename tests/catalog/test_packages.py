@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
 
@@ -239,3 +242,26 @@ def test_lists_stop_when_the_reader_does(aged: Catalog):
         break
     keep(aged, package(50))
     assert len(ids(aged)) == 9
+
+
+def test_an_audit_ends_although_a_clock_was_ahead_once(aged: Catalog):
+    """What is read back now would be met again and again, were the list as long as the future."""
+    known = [package.package_id for package in aged.all_packages()]
+    ahead = datetime(2099, 1, 1, tzinfo=UTC)
+    with aged.transaction() as tx:
+        tx.record_verified({known[-1]: [shard.number for shard in aged.shards_of(known[-1])]}, ahead)
+    met = 0
+    for found in islice(aged.all_packages(), 10 * len(known)):
+        met += 1
+        at = datetime(2031, 1, 1, 0, 0, met, tzinfo=UTC)
+        with aged.transaction() as tx:
+            tx.record_verified({found.package_id: [shard.number for shard in found.shards]}, at)
+    assert len(known) <= met < 10 * len(known)
+
+
+def test_tiers_that_nobody_names_are_counted(aged: Catalog):
+    in_use = Counter(package.tier for package in aged.all_packages())
+    assert aged.packages_elsewhere([]) == in_use
+    assert aged.packages_elsewhere(list(in_use)) == {}
+    first = min(in_use)
+    assert aged.packages_elsewhere([tier for tier in in_use if tier != first]) == {first: in_use[first]}

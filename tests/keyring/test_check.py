@@ -193,3 +193,20 @@ def test_a_replica_that_cannot_be_written_is_left_for_the_next_time():
     assert keyring.heal() == []
     assert [repair.key for repair in keyring.heal()] == [KEYS[0]]
     assert three[0].files == FILES
+
+
+def test_a_damaged_record_that_the_others_never_had_is_not_healed_away():
+    """Two replicas were away when it was written: what is left of it is all there is, and may still be made out."""
+    key = next(key for key in KEYS if "packages-000001" in key)
+    lines = FILES[key].splitlines(keepends=True)
+    damaged = lines[0].replace(b'"wrapped":"', b'"wrapped":"A', 1)
+    three = replicas_with(
+        {key: damaged + b"".join(lines[1:])}, {key: b"".join(lines[1:])}, {key: b"".join(lines[1:])}
+    )
+    keyring = opened(three)
+    with pytest.raises(KeyringBrokenError):
+        keyring.heal()
+    assert three[0].files[key] == damaged + b"".join(lines[1:])
+    keyring.commit([keyring.new_package_key(NECKER)])
+    keyring.close()
+    assert damaged in three[0].files[key]

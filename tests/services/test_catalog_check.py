@@ -55,7 +55,8 @@ def test_write_debt_is_named(empty: World):
     empty.ingest(tier="cold")
     (empty.root / "away").rename(empty.volume("cold-1"))
     (package,) = empty.packages()
-    (problem,) = checked(empty).problems
+    *behind, problem = checked(empty).problems
+    assert {each.kind for each in behind} <= {"replica-file"}  # the volume was away, so its keyring is behind
     assert problem.kind == "write-debt"
     assert package.package_id in problem.detail
 
@@ -88,3 +89,12 @@ def test_nothing_is_repaired_by_looking(held: World):
         assert stores.journal.size == size
         assert events.AUDIT_RUN not in {entry.envelope.action for entry in stores.journal.read()}
     assert not held.shard(package, 0).exists()
+
+
+def test_keys_and_files_that_replicas_lack_are_named(held: World):
+    (held.volume("hot-b") / "keyring" / "institutions.keys").unlink()
+    for path in held.files(suffix="packages-000001.keys"):
+        path.unlink()
+    report = checked(held)
+    assert kinds(report) == ["replica-file", "key-missing", "key-missing"]
+    assert report.problems[0].detail == "hot-b has no keyring/institutions.keys"

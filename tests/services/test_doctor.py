@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from retention.archive import open_archive_to_examine
+from retention.model.errors import SettingsError
 from retention.services import commit, keys
 from retention.services.doctor import Check, CheckStatus, examine_installation
 from retention.storage.directory import DirectoryVolume
@@ -124,3 +127,52 @@ def test_looking_writes_nothing(held: World):
     checks(held)
     assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in held.files()} == before
     assert os.listdir(held.root / "sessions") == []
+
+
+def test_a_missing_catalog_is_one_check_that_says_what_to_do(held: World):
+    for path in held.root.glob("catalog.db*"):
+        path.unlink()
+    with closing(open_archive_to_examine(held.root)) as stores:
+        found = [check for check in examine_installation(stores) if check.is_failed]
+    assert [(check.name, check.hint) for check in found] == [("catalog", "run `retention catalog rebuild`")]
+
+
+@pytest.mark.parametrize(
+    "name", ["journal/000000000000.payloads", "keyring/institutions.keys", "keyring/root.json"]
+)
+def test_a_file_that_a_replica_lacks_is_told_and_the_audit_puts_it_back(held: World, name: str):
+    held.volume("cold-2").joinpath(name).unlink()
+    check = checks(held)["replicas"]
+    assert (check.is_failed, check.detail) == (True, f"cold-2 has no {name}")
+    held.audit()
+    assert checks(held)["replicas"].status is CheckStatus.OK
+
+
+def test_keys_that_no_replica_has_are_told(held: World):
+    for path in held.files(suffix="packages-000001.keys"):
+        path.unlink()
+    check = checks(held)["package keys"]
+    assert check.is_failed
+    assert all(package.package_id in check.detail for package in held.packages())
+
+
+def test_a_renamed_tier_with_packages_on_it_is_told(held: World):
+    rename_tier(held, "hot", "fast")
+    assert checks(held)["tiers"].detail == (
+        "packages lie on tiers that archive.yaml does not name: 1 on the tier `hot`"
+    )
+
+
+def test_nothing_is_written_while_a_tier_in_use_has_no_name(held: World):
+    rename_tier(held, "hot", "fast")
+    before = held.digest()
+    with pytest.raises(SettingsError, match="1 on the tier `hot`"), held.opened():
+        pass
+    assert held.digest() == before
+    rename_tier(held, "fast", "hot")
+    assert held.audit().checked == 2
+
+
+def rename_tier(world: World, old: str, new: str) -> None:
+    path = world.root / "archive.yaml"
+    path.write_text(path.read_text().replace(f"\n  {old}:\n", f"\n  {new}:\n"))

@@ -108,3 +108,23 @@ def test_only_a_rehearsal_takes_its_time_from_somebody(empty: World, folder: Pat
     assert stores.clock.now() == AT
     assert initialise.is_rehearsal(stores)
     stores.close()
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_what_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch, was_there: bool):
+    root, key = tmp_path / "A", tmp_path / "elsewhere" / "root.key"
+    monkeypatch.setenv("RETENTION_ROOT_KEY_FILE", str(key))
+    if was_there:
+        root.mkdir()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(initialise, "record_beginning", fail)
+    with pytest.raises(OSError, match="No space"):
+        create_archive(root, "test", is_rehearsal=False)
+    assert not key.exists()
+    assert root.exists() == was_there
+    assert not was_there or list(root.iterdir()) == []
+    monkeypatch.undo()
+    create_archive(root, "test", is_rehearsal=False).stores.close()

@@ -80,9 +80,7 @@ def test_applying_the_whole_journal_again_changes_nothing(held: World):
     with held.opened() as stores:
         before = list(stores.catalog.all_packages()), list(stores.catalog.studies()), stores.catalog.volumes()
         with stores.catalog.transaction() as step:
-            Projection(stores.keyring, events.Names(stores.keyring.index_key.secret)).apply(
-                step, stores.journal.read()
-            )
+            Projection(lambda: stores.keyring).apply(step, stores.journal.read())
         assert (
             list(stores.catalog.all_packages()),
             list(stores.catalog.studies()),

@@ -19,7 +19,6 @@ from retention.model.errors import (
     NotFoundError,
     PackageLostError,
     UsageError,
-    VolumeUnavailableError,
 )
 from retention.model.layout import InstitutionSpec
 from retention.package import erasure
@@ -281,41 +280,6 @@ def test_what_was_given_before_the_run_stopped_is_in_the_journal(held: World, tm
         {"intent": True, "instances": 3},
         {"instances": 3, "bytes": sum(len(instance(n)) for n in (1, 2, 3)), "failed": 0},
     ]
-
-
-def test_the_journal_knows_before_the_first_byte_is_given(held: World, tmp_path: Path, monkeypatch):
-    seen: list[object] = []
-
-    def look(path: Path, blocks: Iterator[bytes]) -> None:
-        seen.append(list(stores.journal.read())[-1].envelope.data)
-
-    monkeypatch.setattr("retention.services.retrieve._write", look)
-    with held.opened() as stores:
-        export_study(stores, stores.catalog.study(STUDY), tmp_path, NoProgress(), jobs=1)
-    assert seen[0] == {"intent": True, "instances": 3}
-
-
-def test_nothing_is_given_when_the_journal_cannot_take_it(held: World, tmp_path: Path, monkeypatch):
-    def refuse(*_: object) -> None:
-        raise VolumeUnavailableError("no journal")
-
-    with held.opened() as stores:
-        monkeypatch.setattr(stores.journal, "append", refuse)
-        with pytest.raises(VolumeUnavailableError):
-            export_study(stores, stores.catalog.study(STUDY), tmp_path / "out", NoProgress())
-    assert written(tmp_path / "out") == {}
-
-
-def test_an_export_that_is_stopped_leaves_an_entry(held: World, tmp_path: Path, monkeypatch):
-    def stop(path: Path, blocks: Iterator[bytes]) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("retention.services.retrieve._write", stop)
-    with held.opened() as stores:
-        with pytest.raises(KeyboardInterrupt):
-            export_study(stores, stores.catalog.study(STUDY), tmp_path, NoProgress(), jobs=1)
-        last = list(stores.journal.read())[-1].envelope
-    assert last.data == {"instances": 0, "bytes": 0, "failed": 0, "aborted": True}
 
 
 def test_a_full_disk_is_told_with_the_file_that_did_not_fit(tmp_path: Path, monkeypatch):

@@ -150,9 +150,10 @@ def ingest_counts(report: IngestReport) -> Iterator[str]:
 @command("doctor")
 def doctor() -> Result[Doctor]:
     """Check this installation and say what to do about each problem."""
+    from retention.archive import open_archive_to_examine
     from retention.services.doctor import examine_installation
 
-    with closing(current.open()) as stores:
+    with closing(open_archive_to_examine(current.root())) as stores:
         checks = examine_installation(stores)
     data: Doctor = {
         "checks": [{"name": c.name, "status": c.status, "detail": c.detail, "hint": c.hint} for c in checks]

@@ -67,6 +67,7 @@ def audit_document(report: AuditReport) -> AuditRun:
         "lost": report.lost,
         "unreachable": report.unreachable,
         "settled": report.settled,
+        "not_checked": report.not_checked,
         "seconds": round(report.seconds, 3),
         "findings": [_finding(number, finding) for number, finding in enumerate(report.findings, 1)],
     }
@@ -81,6 +82,7 @@ def audit_lines(report: AuditReport, *, with_findings: bool = True) -> Iterator[
         seconds=report.seconds,
         rate=rate_text(report.bytes_read, report.seconds),
     )
+    yield from (current.say("audit.not_checked", what=what) for what in report.not_checked)
     if not report.findings and not report.unreachable:
         yield current.say("audit.sound")
         return

@@ -142,7 +142,7 @@ def export(
     if everything == bool(uids):
         raise current.usage_error("study.export_which")
     keep_freed_memory()
-    with closing(current.open()) as stores:
+    with closing(current.open(catches_up=True)) as stores:
         require_institution(stores, institution)
         if everything:
             orders, total_bytes = every_study(stores, institution, out), None

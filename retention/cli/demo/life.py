@@ -9,11 +9,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from retention.archive import create_archive, open_archive, prepare_to_write, rebuild_archive_catalog
+from retention.archive import (
+    add_institution,
+    create_archive,
+    open_archive,
+    prepare_to_write,
+    rebuild_archive_catalog,
+)
 from retention.catalog.records import StudyFilter, StudySummary
 from retention.model.errors import CatalogMissingError
 from retention.model.layout import ArchiveSettings, InstitutionSpec
-from retention.services import institutions
 from retention.services.audit.audit import AuditReport
 from retention.services.audit.selection import Selection, audit
 from retention.services.ingest.ingest import Ingest, IngestReport
@@ -39,7 +44,7 @@ class Life:
     def keep(self, folder: Path, institution: str, tier: str) -> IngestReport:
         """`retention ingest`, for an institution that is made first. Raises the first failure."""
         with self._open_to_write() as stores:
-            record = institutions.add(stores, InstitutionSpec(institution))
+            record = add_institution(stores, InstitutionSpec(institution))
             report = Ingest(stores, record.institution_id, tier, self.progress).run([folder])
         for failure in report.failures:
             raise failure

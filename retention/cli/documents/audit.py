@@ -41,5 +41,7 @@ class AuditRun(TypedDict):
     """Shards on volumes that do not answer."""
     settled: Count
     """Shards that waited for a volume and now have one."""
+    not_checked: list[str]
+    """What could not be looked at, and why: without the root key the keyring, for instance."""
     seconds: float
     findings: list[AuditFinding]

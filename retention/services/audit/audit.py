@@ -47,7 +47,8 @@ class LostPackage:
 @dataclass(slots=True)
 class AuditReport:
     """`checked` counts packages, `damaged`, `repaired` and `unreachable` shards, `lost` packages; `bytes_read` as
-    they lie on the volumes. `settled` counts shards of write debt that now have their place."""
+    they lie on the volumes. `settled` counts shards of write debt that now have their place. `not_checked`: what the
+    audit could not look at, and why."""
 
     checked: int = 0
     bytes_read: int = 0
@@ -59,6 +60,7 @@ class AuditReport:
     seconds: float = 0.0
     findings: list[Finding] = field(default_factory=list)
     lost_packages: list[LostPackage] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
 
 
 class Audit:

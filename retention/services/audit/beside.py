@@ -15,9 +15,9 @@ from retention.journal.envelope import NewEntry
 from retention.keyring.check import KeyringProblem
 from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
-from retention.model.errors import KeyringBrokenError, StorageError
+from retention.model.errors import KeyringBrokenError, KeyUnavailableError, StorageError
 from retention.model.findings import Finding, FindingKind
-from retention.services import commit, documents, events
+from retention.services import commit, documents, events, replicas
 from retention.services.stores import Stores
 from retention.storage.identity import VolumeIdentity
 from retention.storage.state import VolumeState
@@ -42,10 +42,32 @@ def check_replicas(stores: Stores, *, repair: bool) -> Iterator[Finding]:
     """Compare the replicas of journal and keyring, and make them equal to what counts.
 
     A sound archive is looked at without holding up those who commit. A key that is whole on no replica is a finding.
-    Raises JournalBrokenError when an entry of the journal is.
+    The keyring proves itself only to who has the root key: without it only the journal is compared (`why_unchecked`).
+    Raises JournalBrokenError when an entry of the journal is whole on no replica.
     """
     yield from _replica_findings(stores, "journal", stores.journal.verify, stores.journal.heal, repair=repair)
-    yield from _replica_findings(stores, "keyring", stores.keyring.verify, stores.keyring.heal, repair=repair)
+    if why_unchecked(stores) is None:
+        yield from _replica_findings(
+            stores, "keyring", stores.keyring.verify, stores.keyring.heal, repair=repair
+        )
+
+
+def why_unchecked(stores: Stores) -> str | None:
+    """Return why the keyring cannot be checked here, None when it can."""
+    try:
+        _ = stores.keyring
+    except KeyUnavailableError as error:
+        return error.message
+    return None
+
+
+def check_keys(stores: Stores) -> Iterator[Finding]:
+    """Compare the keys that the catalog's packages are under with those that the keyring has."""
+    if why_unchecked(stores) is not None:
+        return
+    for key in replicas.keys_nowhere(stores):
+        detail = f"key {key.key_id} is on no replica: this package's content cannot be read"
+        yield Finding(FindingKind.MISSING, "", key.package_id, subject="keyring", detail=detail)
 
 
 class _Problem(Protocol):

@@ -60,6 +60,10 @@ def audit(stores: Stores, selection: Selection, progress: Progress, *, repair: b
         extra.drop_redundant(stores, run.misplaced)
         if selection.is_everything:
             run.add_findings(extra.check_extra(stores))
+            run.add_findings(beside.check_keys(stores))
         run.commit()
+    why = beside.why_unchecked(stores)
+    if why is not None:
+        run.report.not_checked.append(f"keyring: {why}")
     run.report.seconds = stores.clock.monotonic_s() - started_s
     return run.report

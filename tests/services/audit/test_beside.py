@@ -12,6 +12,7 @@ from retention.model.errors import JournalBrokenError, VolumeUnavailableError
 from retention.model.findings import Finding, FindingKind
 from retention.services import documents
 from retention.services.audit.beside import check_replicas, check_volumes
+from retention.services.audit.selection import Selection
 from retention.storage.directory import DirectoryVolume
 from tests.services.world import REPLICAS, VOLUMES, World, flip
 
@@ -233,3 +234,41 @@ def test_every_volume_is_looked_at(held: World, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(documents, "missing_on", looking)
     volumes(held)
     assert looked == list(VOLUMES)
+
+
+def test_a_key_that_no_replica_has_is_a_finding_of_the_audit_of_all(held: World):
+    package = held.packages()[0]
+    for path in held.files(suffix="packages-000001.keys"):
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(line for line in lines if package.key_id.encode() not in line))
+    for _ in range(2):
+        report = held.audit()
+        (found,) = report.findings
+        assert (found.kind, found.subject, found.package) == (
+            FindingKind.MISSING,
+            "keyring",
+            package.package_id,
+        )
+        assert not found.repaired
+    assert held.audit(Selection(tier="hot")).findings == []
+
+
+def test_keys_that_are_all_gone_are_findings(held: World):
+    for path in held.files(suffix="packages-000001.keys"):
+        path.unlink()
+    assert {found.package for found in held.audit().findings} == {p.package_id for p in held.packages()}
+
+
+def test_a_scrub_needs_no_key_and_says_what_it_did_not_check(held: World):
+    flip(held.shards("hot-a")[0], 1200)
+    key = held.root / "secrets" / "root.key"
+    away = key.rename(held.root.parent / "root.key")
+    report = held.audit()
+    assert (report.checked, report.damaged, report.repaired) == (2, 1, 1)
+    (why,) = report.not_checked
+    assert why.startswith("keyring: the root key")
+    away.rename(key)
+    again = held.audit()
+    assert (again.findings, again.not_checked) == ([], [])
+    with held.opened() as stores:
+        assert stores.catalog.position().size == stores.journal.size
