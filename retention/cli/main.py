@@ -124,7 +124,9 @@ def options(
 def run() -> None:
     """Run the program with the arguments of this process, and exit."""
     gc.set_threshold(COLLECT_EVERY)
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts threads for matrices at once; we have none
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # numpy starts threads for matrices at once; we have none
     code = main(sys.argv[1:])
     gc.freeze()  # what is left goes with the process; to look for cycles in it takes longer than most commands do
     sys.exit(code)
