@@ -27,6 +27,7 @@ from retention.catalog import (
 )
 from retention.catalog.database import BUSY_TIMEOUT_S, Database, use_write_ahead_log
 from retention.catalog.deciding import Deciding
+from retention.catalog.figures import Figures
 from retention.catalog.files import make_file
 from retention.catalog.moving import Moving
 from retention.catalog.policies import Policies
@@ -298,6 +299,12 @@ class Catalog:
         """How much is held; linear in the number of packages."""
         with self._database.read() as connection:
             return integrity.count(connection)
+
+    @contextmanager
+    def figures(self, institution: str | None = None) -> Iterator[Figures]:
+        """Sums over everything held, or one institution's, as of one moment (see `Figures`)."""
+        with self._database.read() as connection:
+            yield Figures(connection, institution)
 
     def check(self) -> list[CatalogProblem]:
         """The catalog's check of itself: file, schema and guards, sums. Never raises for what it finds."""

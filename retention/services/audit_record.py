@@ -13,7 +13,7 @@ import zstandard
 from retention.catalog.records import ShardRecord, ShardState
 from retention.model.canonical import JsonValue, canonical_json, parse_canonical
 from retention.model.errors import ShardDamagedError
-from retention.model.findings import Finding
+from retention.model.findings import Finding, FindingKind
 from retention.model.identifiers import PackageId
 from retention.package.frames import require_size
 
@@ -46,7 +46,7 @@ def encode(outcome: AuditOutcome) -> bytes:
 
 
 def decode(payload: bytes) -> AuditOutcome:
-    """Read a payload; findings stay in it. Raises ValueError, KeyError, TypeError."""
+    """Read a payload. Raises ValueError, KeyError, TypeError."""
     try:
         require_size(payload, "an audit record", at_most=MAX_BYTES)
         text = zstandard.ZstdDecompressor().decompress(payload, max_output_size=MAX_BYTES)
@@ -65,6 +65,7 @@ def decode(payload: bytes) -> AuditOutcome:
         },
         flawed={PackageId(package): [_shard(row) for row in _list(rows)] for package, rows in flawed.items()},
         lost=[PackageId(str(package)) for package in lost],
+        findings=[_read_finding(row) for row in _list(raw["findings"])],
     )
 
 
@@ -94,6 +95,25 @@ def _finding(finding: Finding) -> dict[str, JsonValue]:
         "cells": finding.cells,
         "repaired": finding.repaired,
     }
+
+
+def _read_finding(row: JsonValue) -> Finding:
+    if not isinstance(row, Mapping):
+        raise TypeError("a finding is not an object")
+    return Finding(
+        FindingKind(str(row["kind"])),
+        str(row["volume"]),
+        _text(row["package"]),
+        None if row["shard"] is None else _int(row["shard"]),
+        _text(row["subject"]),
+        str(row["detail"]),
+        _int(row["cells"]),
+        row["repaired"] is True,
+    )
+
+
+def _text(value: JsonValue) -> str | None:
+    return None if value is None else str(value)
 
 
 def _list(value: JsonValue) -> list[JsonValue]:

@@ -1,0 +1,318 @@
+"""What a compliance report says, as one JSON document: the PDF and the tables show this and nothing else.
+
+The invariant: a pure function of what was gathered. Late or unchecked is said as loudly as what passed, and what
+software alone cannot know is listed as not checked, never left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from retention.catalog.figures import Checked, Ending, Flawed, Held, InState, Placed
+from retention.model.canonical import JsonValue
+from retention.model.clock import format_instant
+from retention.services.compliance.history import Amount, History
+from retention.services.volume_care import TierStatus
+
+SCHEMA = "retention/compliance-report/v1"
+AGES_DAYS = (30, 90, 180, 365)
+MAX_LISTED = 200
+
+NOT_CHECKED = (
+    "events_not_entered",
+    "identity_of_people",
+    "physical_security",
+    "legal_basis",
+    "originals_before_arrival",
+    "clock",
+)
+"""What no report of ours can establish; the wording of each is in the report's language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose report it is, of what, and when."""
+
+    report_id: str
+    archive_id: str
+    archive_name: str
+    program: str
+    is_rehearsal: bool
+    institution: str | None
+    language: str
+    from_on: date
+    until_on: date
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that a report rests on, as of one moment."""
+
+    identity: Identity
+    history: History
+    held: Sequence[Held]
+    states: Sequence[InState]
+    endings: Sequence[Ending]
+    ended: int
+    ending_soon: int
+    checked: Sequence[Checked]
+    flawed: Sequence[Flawed]
+    placed: Sequence[Placed]
+    tiers: Sequence[TierStatus]
+    write_debt: int
+    root_before: bytes
+    root: bytes
+    signing_key: str
+    policies: Sequence[dict[str, JsonValue]] = ()
+    holds: Sequence[dict[str, JsonValue]] = ()
+
+
+def contents(gathered: Gathered) -> dict[str, JsonValue]:
+    """Return the report."""
+    balance = _balance(gathered)
+    exceptions = _exceptions(gathered, balance)
+    identity = gathered.identity
+    return {
+        "schema": SCHEMA,
+        "report": identity.report_id,
+        "archive": {
+            "id": identity.archive_id,
+            "name": identity.archive_name,
+            "program": identity.program,
+            "rehearsal": identity.is_rehearsal,
+        },
+        "institution": identity.institution,
+        "language": identity.language,
+        "period": {"from": identity.from_on.isoformat(), "until": identity.until_on.isoformat()},
+        "made_at": format_instant(identity.made_at),
+        "time_zone": "UTC",
+        "conclusion": "with_findings" if exceptions else "without_findings",
+        "exceptions": list(exceptions),
+        "not_checked": [*_not_checked(gathered), *NOT_CHECKED],
+        "policies": list(gathered.policies),
+        "holdings": _holdings(gathered, balance),
+        "fixity": _fixity(gathered),
+        "copies": _copies(gathered),
+        "retention": _retention(gathered),
+        "disposals": _counted(gathered, "disposal."),
+        "moves": {**_counted(gathered, "package.move"), **_counted(gathered, "recall.")},
+        "journal": _journal(gathered),
+        "access": _access(gathered),
+    }
+
+
+def _balance(gathered: Gathered) -> dict[str, JsonValue]:
+    """Opening and what came in, less what left, is the closing; and the catalog must agree with it."""
+    history = gathered.history
+    closing = Amount()
+    closing.add(history.opening)
+    closing.add(history.arrived)
+    gone = history.gone
+    closing.packages -= gone.packages
+    closing.instances -= gone.instances
+    closing.bytes_received -= gone.bytes_received
+    held_instances = sum(row.instances for row in gathered.held)
+    return {
+        "opening": _amount(history.opening, history.studies_before),
+        "arrived": _amount(history.arrived, history.studies_arrived),
+        "gone": _amount(gone, 0),
+        "closing": _amount(closing, history.studies_before + history.studies_arrived),
+        "catalog_instances": held_instances,
+        "covers_today": gathered.identity.until_on >= gathered.identity.made_at.date(),
+    }
+
+
+def _amount(amount: Amount, studies: int) -> dict[str, JsonValue]:
+    return {
+        "studies": studies,
+        "packages": amount.packages,
+        "instances": amount.instances,
+        "bytes": amount.bytes_received,
+    }
+
+
+def _holdings(gathered: Gathered, balance: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    by_month: list[JsonValue] = [
+        {"month": month, "tier": tier, "instances": amount.instances, "bytes": amount.bytes_received}
+        for (month, tier), amount in sorted(gathered.history.by_month.items())
+    ]
+    return {
+        "balance": balance,
+        "by_tier": [
+            {"tier": tier, "studies": studies, "instances": instances, "bytes": received, "stored": stored}
+            for tier, studies, instances, received, stored in _summed(gathered.held, lambda row: row.tier)
+        ],
+        "by_modality": [
+            {"modality": kind or "-", "studies": studies, "instances": instances, "bytes": received}
+            for kind, studies, instances, received, _ in _summed(gathered.held, lambda row: row.modalities)
+        ],
+        "arrived_by_month": by_month,
+        "quarantined": gathered.history.quarantined,
+    }
+
+
+def _summed(rows: Iterable[Held], key: Callable[[Held], str]) -> list[tuple[str, int, int, int, int]]:
+    sums: dict[str, list[int]] = {}
+    for row in rows:
+        found = sums.setdefault(key(row), [0, 0, 0, 0])
+        for place, value in enumerate((row.studies, row.instances, row.bytes_received, row.bytes_stored)):
+            found[place] += value
+    return [(name, found[0], found[1], found[2], found[3]) for name, found in sorted(sums.items())]
+
+
+def _fixity(gathered: Gathered) -> dict[str, JsonValue]:
+    audits = gathered.history.audits
+    return {
+        "ages_days": list(AGES_DAYS),
+        "tiers": [
+            {
+                "tier": row.tier,
+                "packages": row.packages,
+                "by_age": list(row.by_age),
+                "lost": row.lost,
+                "oldest_check": format_instant(row.oldest_at),
+            }
+            for row in gathered.checked
+        ],
+        "records": audits.entries,
+        "packages_checked": audits.packages,
+        "shards_read": audits.shards_read,
+        "findings": audits.findings,
+        "repaired": audits.repaired,
+        "lost": audits.lost,
+        "unreadable_records": audits.unreadable_records,
+        "incidents": [
+            {
+                "at": format_instant(incident.at),
+                "entry": incident.seq,
+                "kind": incident.finding.kind.value,
+                "volume": incident.finding.volume,
+                "package": incident.finding.package,
+                "shard": incident.finding.shard,
+                "subject": incident.finding.subject,
+                "repaired": incident.finding.repaired,
+            }
+            for incident in audits.incidents[:MAX_LISTED]
+        ],
+        "incidents_not_listed": max(0, audits.findings - MAX_LISTED),
+    }
+
+
+def _copies(gathered: Gathered) -> dict[str, JsonValue]:
+    return {
+        "tiers": [
+            {
+                "tier": tier.name,
+                "protection": tier.protection,
+                "survives_volumes": tier.volume_losses,
+                "survives_domains": tier.domain_losses,
+                "problem": tier.problem,
+            }
+            for tier in gathered.tiers
+        ],
+        "volumes": [
+            {
+                "volume": row.volume,
+                "site": row.site,
+                "domain": row.domain,
+                "shards": row.shards,
+                "stored": row.bytes_stored,
+            }
+            for row in gathered.placed
+        ],
+        "flawed": [{"tier": row.tier, "state": row.state, "shards": row.shards} for row in gathered.flawed],
+        "write_debt": gathered.write_debt,
+    }
+
+
+def _retention(gathered: Gathered) -> dict[str, JsonValue]:
+    return {
+        "states": [
+            {
+                "institution": row.institution,
+                "state": row.state,
+                "studies": row.studies,
+                "bytes": row.bytes_received,
+            }
+            for row in gathered.states
+        ],
+        "ended": gathered.ended,
+        "ending_within_a_year": gathered.ending_soon,
+        "endings": [
+            {
+                "institution": row.institution,
+                "year": row.year,
+                "studies": row.studies,
+                "bytes": row.bytes_received,
+            }
+            for row in gathered.endings
+        ],
+        "holds": list(gathered.holds),
+    }
+
+
+def _journal(gathered: Gathered) -> dict[str, JsonValue]:
+    history = gathered.history
+    return {
+        "entries_before": history.size_before,
+        "entries": history.size,
+        "root_before": gathered.root_before.hex(),
+        "root": gathered.root.hex(),
+        "began_at": None if history.began_at is None else format_instant(history.began_at),
+        "signing_key": gathered.signing_key,
+        "actions": dict(sorted(history.actions.items())),
+    }
+
+
+def _access(gathered: Gathered) -> dict[str, JsonValue]:
+    actions = gathered.history.actions
+    return {
+        "exports": actions["study.export"] + actions["quarantine.export"],
+        "actors": len(gathered.history.actors),
+        "refused": actions["access.refused"],
+        "role_changes": sum(count for name, count in actions.items() if name.startswith("person.")),
+    }
+
+
+def _counted(gathered: Gathered, prefix: str) -> dict[str, JsonValue]:
+    return {name: n for name, n in sorted(gathered.history.actions.items()) if name.startswith(prefix)}
+
+
+def _exceptions(gathered: Gathered, balance: dict[str, JsonValue]) -> list[JsonValue]:
+    """Return what an auditor must not overlook, each with its number; the wording is the report's."""
+    audits = gathered.history.audits
+    closing = balance["closing"]
+    counted = closing["instances"] if isinstance(closing, dict) else 0
+    numbers = {
+        "lost_packages": sum(row.lost for row in gathered.checked),
+        "unrepaired": audits.findings - audits.repaired,
+        "flawed_shards": sum(row.shards for row in gathered.flawed),
+        "write_debt": gathered.write_debt,
+        "unchecked_for_a_year": sum(row.by_age[-1] for row in gathered.checked),
+        "unreadable_records": audits.unreadable_records,
+        "undetermined": _in_state(gathered, "UNDETERMINED"),
+        "conflicts": _in_state(gathered, "CONFLICT"),
+        "tier_problems": sum(1 for tier in gathered.tiers if tier.problem),
+        "without_policy": 0 if gathered.policies else sum(row.studies for row in gathered.states),
+        "no_audit": int(audits.entries == 0 and bool(gathered.checked)),
+        "out_of_balance": int(balance["covers_today"] is True and counted != balance["catalog_instances"]),
+    }
+    return [{"what": what, "number": number} for what, number in numbers.items() if number > 0]
+
+
+def _in_state(gathered: Gathered, state: str) -> int:
+    return sum(row.studies for row in gathered.states if row.state == state)
+
+
+def _not_checked(gathered: Gathered) -> list[str]:
+    """Return what this report in particular did not check."""
+    identity = gathered.identity
+    missing = ["timestamp"]
+    if identity.until_on < (identity.made_at - timedelta(days=1)).date():
+        missing.append("state_at_end")
+    if identity.is_rehearsal:
+        missing.append("rehearsal")
+    return missing

@@ -1,0 +1,198 @@
+"""What the journal tells of a period: one pass over its envelopes, in bounded memory.
+
+The invariant: every sum here is made from entries that the checkpoint of the report covers, so that whoever has the
+journal can make it again. Only public data is read, and the records of audits; nothing here needs a key.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from retention.journal.envelope import Entry
+from retention.journal.merkle import Frontier, LeafRange, consistency_ranges, leaf_hash
+from retention.model.findings import Finding
+from retention.model.identifiers import InstitutionId
+from retention.package.manifest import KIND_STUDY
+from retention.services import audit_record, events
+from retention.services.events import number_of, text_of
+from retention.services.stores import Stores
+
+MAX_INCIDENTS = 1000
+DIGEST_BYTES = 8
+
+
+@dataclass(slots=True)
+class Amount:
+    """Packages as received; instances and bytes are those of the originals."""
+
+    packages: int = 0
+    instances: int = 0
+    bytes_received: int = 0
+
+    def add(self, other: Amount) -> None:
+        self.packages += other.packages
+        self.instances += other.instances
+        self.bytes_received += other.bytes_received
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A finding of the period, and when the audit that found it wrote it down."""
+
+    at: datetime
+    seq: int
+    finding: Finding
+
+
+@dataclass(slots=True)
+class Audits:
+    """The audits of the period: `entries` is how many records of audits there are."""
+
+    entries: int = 0
+    packages: int = 0
+    findings: int = 0
+    repaired: int = 0
+    lost: int = 0
+    shards_read: int = 0
+    unreadable_records: int = 0
+    incidents: list[Incident] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class History:
+    """All that a report says of what happened. Months are `YYYY-MM` in UTC.
+
+    `size_before` is the journal's size when the period began, `size` at its end; `by_month` has what arrived
+    in each month, for a tier.
+    """
+
+    size_before: int = 0
+    size: int = 0
+    began_at: datetime | None = None
+    opening: Amount = field(default_factory=Amount)
+    arrived: Amount = field(default_factory=Amount)
+    gone: Amount = field(default_factory=Amount)
+    studies_before: int = 0
+    studies_arrived: int = 0
+    quarantined: int = 0
+    by_month: dict[tuple[str, str], Amount] = field(default_factory=dict)
+    actions: Counter[str] = field(default_factory=Counter)
+    actors: set[str] = field(default_factory=set)
+    audits: Audits = field(default_factory=Audits)
+
+
+class Reading:
+    """Follows the journal entry by entry; `history` is the sum."""
+
+    def __init__(self, from_at: datetime, until_at: datetime, institution: InstitutionId | None) -> None:
+        self.history = History()
+        self._from_at = from_at
+        self._until_at = until_at
+        self._institution = institution
+        self._studies: set[bytes] = set()
+
+    def follow(self, entries: Iterator[Entry]) -> History:
+        """Read all entries up to the period's end."""
+        for entry in entries:
+            envelope = entry.envelope
+            if envelope.at >= self._until_at:
+                break
+            self.history.size = envelope.seq + 1
+            if envelope.at < self._from_at:
+                self.history.size_before = envelope.seq + 1
+            elif self._is_ours(envelope.institution):
+                self.history.actions[envelope.action] += 1
+                self.history.actors.add(envelope.actor)
+            if self.history.began_at is None:
+                self.history.began_at = envelope.at
+            if envelope.action == events.PACKAGE_INGEST and self._is_ours(envelope.institution):
+                self._arrived(entry)
+            elif envelope.action == events.AUDIT_RUN and envelope.at >= self._from_at:
+                self._audited(entry)
+        return self.history
+
+    def _is_ours(self, institution: InstitutionId | None) -> bool:
+        return self._institution is None or institution == self._institution
+
+    def _arrived(self, entry: Entry) -> None:
+        data, at = entry.envelope.data, entry.envelope.at
+        if text_of(data, "kind") != KIND_STUDY:
+            self.history.quarantined += number_of(data, "instances")
+            return
+        amount = Amount(1, number_of(data, "instances"), number_of(data, "bytes_received"))
+        is_before = at < self._from_at
+        (self.history.opening if is_before else self.history.arrived).add(amount)
+        month = (at.strftime("%Y-%m"), text_of(data, "tier"))
+        self.history.by_month.setdefault(month, Amount()).add(amount)
+        study = entry.envelope.objects.get("study")
+        if study is None:
+            return
+        digest = bytes.fromhex(study)[:DIGEST_BYTES]
+        if digest not in self._studies:
+            self._studies.add(digest)
+            if is_before:
+                self.history.studies_before += 1
+            else:
+                self.history.studies_arrived += 1
+
+    def _audited(self, entry: Entry) -> None:
+        audits, data = self.history.audits, entry.envelope.data
+        audits.entries += 1
+        audits.packages += number_of(data, "packages")
+        audits.findings += number_of(data, "findings")
+        audits.lost += number_of(data, "lost")
+        try:
+            outcome = audit_record.decode(entry.payload or b"")
+        except (ValueError, KeyError, TypeError):
+            audits.unreadable_records += 1
+            return
+        audits.shards_read += sum(map(len, outcome.sound.values()))
+        audits.repaired += sum(finding.repaired for finding in outcome.findings)
+        room = MAX_INCIDENTS - len(audits.incidents)
+        audits.incidents += [
+            Incident(entry.envelope.at, entry.envelope.seq, finding) for finding in outcome.findings[:room]
+        ]
+
+
+def read_history(
+    stores: Stores, from_at: datetime, until_at: datetime, institution: InstitutionId | None
+) -> History:
+    """Read the journal's account of a period. Raises JournalBrokenError."""
+    return Reading(from_at, until_at, institution).follow(stores.journal.read(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """The journal at two sizes, and the proof that the later tree continues the earlier one (RFC 9162 §2.1.4)."""
+
+    first: int
+    second: int
+    first_root: bytes
+    second_root: bytes
+    proof: tuple[bytes, ...]
+
+
+def prove_consistency(stores: Stores, first: int, second: int) -> Consistency:
+    """Prove that the journal at size `second` continues what it was at size `first`.
+
+    Hashes of subtrees are computed on the way, so memory does not grow with the journal.
+    """
+    ranges = consistency_ranges(first, second) if 0 < first < second else []
+    wanted: dict[LeafRange, Frontier] = {one: Frontier() for one in ranges}
+    before, after = Frontier(), Frontier()
+    for entry in stores.journal.read(0):
+        seq = entry.envelope.seq
+        if seq >= second:
+            break
+        leaf = leaf_hash(entry.line)
+        after.append(leaf)
+        if seq < first:
+            before.append(leaf)
+        for one, frontier in wanted.items():
+            if one.start <= seq < one.end:
+                frontier.append(leaf)
+    proof = tuple(wanted[one].root() for one in ranges)
+    return Consistency(first, second, before.root(), after.root(), proof)
