@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 from retention.model.errors import UsageError
 
-STANDARD = "a-2b"
+STANDARD: Final = "a-2b"
 _FILES = resources.files("retention.reports")
 
 
@@ -32,17 +31,16 @@ def typeset(document: bytes, language: str, made_at: datetime) -> bytes:
             "the PDF needs the library typst",
             hint="install retention with its extra: pip install 'retention[reports]'",
         ) from error
-    inputs: Mapping[str, str] = {
+    inputs = {
         "report": document.decode("utf-8"),
         "words": json.dumps(words(language), ensure_ascii=False),
     }
     with resources.as_file(_FILES.joinpath("template.typ")) as template:
-        compiled: bytes = typst.compile(
+        return typst.compile(
             str(template),
             root=str(template.parent),
-            sys_inputs=dict(inputs),
+            sys_inputs=inputs,
             pdf_standards=STANDARD,
             timestamp=int(made_at.timestamp()),
             ignore_system_fonts=True,
         )
-    return compiled

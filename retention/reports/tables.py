@@ -44,6 +44,7 @@ def parquet(rows: Rows) -> bytes:
             "the tables need the library pyarrow",
             hint="install retention with its extra: pip install 'retention[reports]'",
         ) from error
+    sorted_rows = [dict(sorted(row.items())) for row in rows if isinstance(row, Mapping)]
     buffer = io.BytesIO()
-    files.write_table(pa.Table.from_pylist(list(rows)), buffer, compression="zstd")
+    files.write_table(pa.Table.from_pylist(sorted_rows), buffer, compression="zstd")
     return buffer.getvalue()

@@ -77,6 +77,8 @@ DONE = [
     Case("policy validate", "{L} {A}/archive.yaml", 5),
     Case("policy test", "{L}", has_archive=False),
     Case("policy test", "{A}/archive.yaml", 5),
+    Case("report compliance", "--year 2026 --out {T}/report"),
+    Case("report verify", "{T}/sources", 4),
     Case("keys status"),
     Case("keys status", "--recovery-stored"),
     Case("journal verify"),
@@ -119,6 +121,8 @@ STOPPED = [
     Case("policy schema", "France", 2),
     Case("policy validate", "{T}/sources", 6),
     Case("policy test", "{T}/nowhere", 6, has_archive=False),
+    Case("report compliance", "--year 2026 --from 2026-01-01 --out {T}/report", 2),
+    Case("report verify", "{T}/nowhere", 2),
     Case("keys status", code=1, broken="the root key is gone"),
     Case("journal verify", code=10, broken="archive.yaml is gone"),
 ]

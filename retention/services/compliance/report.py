@@ -42,6 +42,7 @@ class MadeReport:
     exceptions: tuple[str, ...]
     not_checked: tuple[str, ...]
     digest: str
+    signing_key: str
 
 
 def make_report(
@@ -71,6 +72,7 @@ def make_report(
         exceptions=tuple(_sentences(document["exceptions"], listed["exception"])),
         not_checked=tuple(listed["limit"][str(one)] for one in _list(document["not_checked"])),
         digest=digest,
+        signing_key=str(signer.verifier),
     )
 
 

@@ -1,0 +1,106 @@
+"""The compliance report: it balances, says what is wrong as loudly as what is right, and is made the same way twice."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from retention.model.canonical import canonical_json
+from retention.model.errors import UsageError
+from retention.reports.pdf import typeset, words
+from retention.reports.standalone.verify_report import verify
+from retention.reports.tables import tables
+from retention.services.compliance.contents import NOT_CHECKED, contents
+from retention.services.compliance.gather import gather
+from retention.services.compliance.report import REPORT_MADE, make_report
+from tests.services.world import flip
+
+FIRST, LAST = date(2020, 1, 1), date(2999, 12, 31)
+
+
+def document(world, first: date = FIRST, last: date = LAST, institution: str | None = None):
+    with world.opened() as stores:
+        return contents(gather(stores, first, last, institution, "en")[0])
+
+
+def amounts(world, **kwargs):
+    balance = document(world, **kwargs)["holdings"]["balance"]
+    return {part: balance[part]["instances"] for part in ("opening", "arrived", "gone", "closing")}
+
+
+def test_opening_and_what_came_less_what_left_is_the_closing(held):
+    assert amounts(held) == {"opening": 0, "arrived": 5, "gone": 0, "closing": 5}
+    assert amounts(held, first=date(2998, 1, 1)) == {"opening": 5, "arrived": 0, "gone": 0, "closing": 5}
+    assert amounts(held, last=date(2020, 1, 2)) == {"opening": 0, "arrived": 0, "gone": 0, "closing": 0}
+    assert document(held)["holdings"]["balance"]["closing"]["studies"] == 2
+
+
+def test_another_institution_has_none_of_it(held):
+    with held.opened() as stores:
+        from retention.model.layout import InstitutionSpec
+        from retention.services import institutions
+
+        institutions.add(stores, InstitutionSpec("cochin"))
+    found = document(held, institution="cochin")
+    assert found["holdings"]["balance"]["closing"]["instances"] == 0
+    assert found["holdings"]["by_tier"] == []
+    assert found["retention"]["states"] == []
+
+
+def exceptions(world) -> dict[str, int]:
+    return {one["what"]: one["number"] for one in document(world)["exceptions"]}
+
+
+def test_what_needs_attention_is_said(held):
+    assert exceptions(held)["no_audit"] == 1
+    held.audit()
+    assert "no_audit" not in exceptions(held)
+    flip(held.shards("cold-1")[0], 200_000 if held.shards("cold-1")[0].stat().st_size > 200_000 else 600)
+    held.audit(repair=False)
+    found = exceptions(held)
+    assert found["unrepaired"] == 1
+    assert found["flawed_shards"] == 1
+    held.audit()
+    found = document(held)
+    assert found["fixity"]["repaired"] == 1
+    assert [incident["volume"] for incident in found["fixity"]["incidents"]] == ["cold-1", "cold-1"]
+
+
+def test_every_limit_and_every_exception_has_words_in_both_languages(held):
+    english, french = words("en"), words("fr")
+    assert english.keys() == french.keys()
+    assert english["limit"].keys() == french["limit"].keys()
+    assert english["exception"].keys() == french["exception"].keys()
+    assert set(NOT_CHECKED) <= english["limit"].keys()
+
+
+def test_the_same_document_gives_the_same_bytes(held):
+    with held.opened() as stores:
+        gathered, _ = gather(stores, FIRST, LAST, None, "fr")
+    text = canonical_json(contents(gathered))
+    assert canonical_json(contents(gathered)) == text
+    assert typeset(text, "fr", gathered.identity.made_at) == typeset(text, "fr", gathered.identity.made_at)
+    assert tables(contents(gathered)) == tables(json.loads(text))
+
+
+def test_a_bundle_is_valid_is_journaled_and_shows_no_patient(held, tmp_path: Path):
+    with held.opened() as stores:
+        made = make_report(stores, FIRST, LAST, tmp_path / "B", language="en")
+        last = list(stores.journal.read(0))[-1].envelope
+    assert (last.action, last.data["bundle"]) == (REPORT_MADE, made.digest)
+    found = verify(made.folder, [made.signing_key])
+    assert found.problems == []
+    assert found.trusted
+    everything = b"".join(path.read_bytes() for path in made.folder.rglob("*") if path.is_file())
+    for secret in (b"1.2.840.99.1", b"IPP-2", b"IPP-1"):
+        assert secret not in everything
+    assert (made.folder / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(held, tmp_path: Path):
+    with held.opened() as stores, pytest.raises(UsageError):
+        make_report(stores, LAST, FIRST, tmp_path / "B", language="en")
+    assert not (tmp_path / "B").exists()
