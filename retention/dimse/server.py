@@ -27,12 +27,20 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at run 
 from pynetdicom.transport import ThreadedAssociationServer
 
 from retention.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
-from retention.dimse.association import ArchiveRequestHandler
+from retention.dimse.association import ArchiveAssociation, ArchiveRequestHandler
 from retention.dimse.callers import Callers
+from retention.dimse.limits import (
+    ASSOCIATIONS,
+    ASSOCIATIONS_OF_ONE,
+    CONNECTIONS,
+    NETWORK_TIMEOUT_S,
+    PDU_BYTES,
+)
 from retention.dimse.querying import Querying
 from retention.dimse.retrieving import Retrieving
 from retention.dimse.statuses import SUCCESS
 from retention.dimse.storing import Storing
+from retention.model.clock import Clock
 from retention.model.layout import DimseSpec
 from retention.services.staging.receiver import Receiver
 from retention.services.stores import Stores
@@ -48,8 +56,6 @@ SERVICES = (
 )
 """Beside storage."""
 
-PDU_BYTES = 1 << 20
-ASSOCIATIONS = 100
 GRACE_S = 8.0
 _PERMANENT, _BY_USER = 1, 1
 _CALLING_UNKNOWN, _CALLED_UNKNOWN = 3, 7
@@ -61,12 +67,23 @@ class SharingServer(ThreadedAssociationServer):
     """Shares its port with other processes: the system gives each new connection to one of them."""
 
     request_queue_size = 128
-    retrievals: Retrieving | None = None
+    retrievals: Retrieving
+    storing: Storing
+    clock: Clock
 
     def server_bind(self) -> None:
         if self.socket is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
+
+    def verify_request(self, _request: object, client_address: tuple[str, int] | str) -> bool:
+        """Let a connection in unless there are too many, of all or of this address."""
+        threads = [each for each in threading.enumerate() if isinstance(each, ArchiveAssociation)]
+        address = client_address[0]
+        of_one = sum(
+            each.requestor.address_info.address == address for each in threads if each.requestor.address_info
+        )
+        return len(threads) < CONNECTIONS and of_one < ASSOCIATIONS_OF_ONE
 
     def shutdown(self) -> None:
         """Stop. Its entity does not know of it: it was not started by `start_server`."""
@@ -76,6 +93,7 @@ class SharingServer(ThreadedAssociationServer):
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         connection, address = super().get_request()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(NETWORK_TIMEOUT_S)
         return connection, address
 
 
@@ -108,13 +126,13 @@ def listen(stores: Stores, receiver: Receiver, spec: DimseSpec) -> Listener:
     entity.implementation_version_name = IMPLEMENTATION_VERSION
     entity.maximum_pdu_size = PDU_BYTES
     entity.maximum_associations = ASSOCIATIONS
+    entity.network_timeout = NETWORK_TIMEOUT_S
     for service in SERVICES:
         entity.add_supported_context(service)
     callers = Callers(stores)
     handlers = [
         (evt.EVT_REQUESTED, _Admission(callers, spec.ae_title)),
         (evt.EVT_C_ECHO, _answer_echo),
-        (evt.EVT_C_STORE, Storing(callers, receiver)),
         (evt.EVT_C_FIND, Querying(stores, callers, spec.ae_title)),
     ]
     server = SharingServer(
@@ -125,6 +143,7 @@ def listen(stores: Stores, receiver: Receiver, spec: DimseSpec) -> Listener:
         evt_handlers=handlers,  # type: ignore[arg-type]
         request_handler=ArchiveRequestHandler,
     )
+    server.storing, server.clock = Storing(callers, receiver), stores.clock
     server.retrievals = Retrieving(stores, callers, entity, callers.peers)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="dimse", daemon=True)
     thread.start()
