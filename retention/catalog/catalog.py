@@ -27,6 +27,7 @@ from retention.catalog import (
 )
 from retention.catalog.database import BUSY_TIMEOUT_S, Database, use_write_ahead_log
 from retention.catalog.deciding import Deciding
+from retention.catalog.facts import FactTable
 from retention.catalog.figures import Figures
 from retention.catalog.files import make_file
 from retention.catalog.moving import Moving
@@ -70,6 +71,7 @@ class Catalog:
         self._database = database
         self.policies = Policies(database)
         self.search = Search(database)
+        self.facts = FactTable(database)
 
     @classmethod
     def create(

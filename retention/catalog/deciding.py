@@ -14,6 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, select, text, update
 
+from retention.catalog.columns import storable
+from retention.catalog.fact_records import RecordedFact
+from retention.catalog.fact_tables import PATIENT
+from retention.catalog.facts import read_facts
 from retention.catalog.holdings import UNKNOWN_CLASS
 from retention.catalog.places import read_institutions
 from retention.catalog.policies import read_enactments, read_in_force
@@ -21,6 +25,7 @@ from retention.catalog.policy_records import EnactmentRecord, ForceRecord
 from retention.catalog.records import InstitutionRecord
 from retention.catalog.tables import INSTITUTION, SERIES, STALE, STUDY
 from retention.model.identifiers import InstitutionId
+from retention.model.patient import PatientIdentity
 from retention.model.states import StudyState
 
 CHUNK = 500
@@ -33,10 +38,9 @@ class StudyToDecide:
     """A study with all that policies and plans look at. `row` is the catalog's own name for it, to be given back."""
 
     row: int
+    patient_row: int | None
     institution_id: InstitutionId
     study_uid: str
-    patient_id: str | None
-    issuer: str | None
     birth_date: str | None
     study_date: str | None
     received_at: datetime
@@ -52,12 +56,12 @@ class StudyToDecide:
 
 @dataclass(frozen=True, slots=True)
 class PatientToDecide:
-    """A patient of one institution, with all studies held there. Without a Patient ID every study stands alone."""
+    """A patient of one institution, with all studies that are his or hers there, and all that was ever recorded, also
+    what no longer stands. A study of nobody known stands alone."""
 
     institution_id: InstitutionId
-    patient_id: str | None
-    issuer: str | None
     studies: tuple[StudyToDecide, ...]
+    recorded: tuple[RecordedFact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,9 @@ class Decided:
 
 _STUDY = select(
     STUDY.c.id,
+    STUDY.c.patient_row,
     INSTITUTION.c.institution_id,
     STUDY.c.study_uid,
-    STUDY.c.patient_id,
-    STUDY.c.issuer,
     STUDY.c.birth_date,
     STUDY.c.study_date,
     STUDY.c.received_at,
@@ -134,27 +137,29 @@ class Deciding:
     def patients_of(self, rows: Sequence[int]) -> list[PatientToDecide]:
         """Return the patients these studies belong to, each once, with all their studies."""
         found: dict[int, StudyToDecide] = {}
-        keys: set[tuple[str, str, str | None]] = set()
+        patients: set[int] = set()
         for chunk in _chunks(rows):
             for study in self._studies(_STUDY.where(STUDY.c.id.in_(chunk))):
                 found[study.row] = study
-                if study.patient_id is not None:
-                    keys.add((study.institution_id, study.patient_id, study.issuer))
-        for chunk in _chunks(sorted({patient_id for _, patient_id, _ in keys})):
-            for study in self._studies(_STUDY.where(STUDY.c.patient_id.in_(chunk))):
-                if (study.institution_id, study.patient_id, study.issuer) in keys:
-                    found[study.row] = study
+                if study.patient_row is not None:
+                    patients.add(study.patient_row)
+        for chunk in _chunks(sorted(patients)):
+            for study in self._studies(_STUDY.where(STUDY.c.patient_row.in_(chunk))):
+                found[study.row] = study
         return list(self._patients(list(found.values())))
 
-    def patient(
-        self, institution_id: InstitutionId, patient_id: str, issuer: str | None
-    ) -> PatientToDecide | None:
+    def patient(self, patient: PatientIdentity) -> PatientToDecide | None:
         """Return one patient, None when no study of his or hers is held there."""
-        wanted = _STUDY.where(
-            STUDY.c.patient_id == patient_id,
-            STUDY.c.issuer == issuer if issuer is not None else STUDY.c.issuer.is_(None),
-            INSTITUTION.c.institution_id == institution_id,
+        root = (
+            select(PATIENT.c.root_row)
+            .join(INSTITUTION, INSTITUTION.c.id == PATIENT.c.institution_row)
+            .where(
+                INSTITUTION.c.institution_id == patient.institution_id,
+                PATIENT.c.patient_id == storable(patient.patient_id),
+                PATIENT.c.issuer == storable(patient.issuer),
+            )
         )
+        wanted = _STUDY.where(STUDY.c.patient_row == root.scalar_subquery())
         return next(self._patients(list(self._studies(wanted))), None)
 
     def record(self, decided: Sequence[Decided]) -> None:
@@ -189,17 +194,19 @@ class Deciding:
                 series.setdefault(row, []).append((words[0], words[1], words[2]))
         for row, several in series.items():
             by_row[row].series = tuple(several)
+        facts = read_facts(
+            self._connection, sorted({s.patient_row for s in studies if s.patient_row is not None})
+        )
         studies.sort(key=lambda study: (_patient_key(study), study.row))
         for _, same in groupby(studies, key=_patient_key):
             held = tuple(same)
             first = held[0]
-            yield PatientToDecide(first.institution_id, first.patient_id, first.issuer, held)
+            recorded = () if first.patient_row is None else tuple(facts.get(first.patient_row, ()))
+            yield PatientToDecide(first.institution_id, held, recorded)
 
 
-def _patient_key(study: StudyToDecide) -> tuple[str, str, str, int]:
-    if study.patient_id is None:
-        return study.institution_id, "", "", study.row
-    return study.institution_id, study.patient_id, f"={study.issuer}" if study.issuer is not None else "", 0
+def _patient_key(study: StudyToDecide) -> tuple[int, int]:
+    return (0, study.row) if study.patient_row is None else (study.patient_row, 0)
 
 
 def _words(joined: str) -> Words:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, Update, bindparam, func, select, updat
 
 from retention.catalog.bulk import insert_rows
 from retention.catalog.columns import AnyRow, storable
+from retention.catalog.patients import PatientName, ensure_patients
 from retention.catalog.records import PackageRecord, SeriesRecord, StudyRecord
 from retention.catalog.staleness import UNDECIDED, mark_patients_stale
 from retention.catalog.tables import SERIES, STUDY
@@ -32,7 +33,10 @@ KEYS = 500
 UNKNOWN_CLASS = "?"
 """What stands among a study's SOP classes for an instance that names none; it can be no UID."""
 
-_STUDY_CHANGES = (*STUDY_FACTS, "modalities", "sop_classes", "instances", "bytes_received", "is_stale")
+_STUDY_CHANGES = (
+    *STUDY_FACTS, "attributed_row", "patient_row", "modalities", "sop_classes", "instances", "bytes_received",
+    "is_stale",
+)  # fmt: skip
 _SERIES_CHANGES = (*SERIES_FACTS, "instances")
 
 
@@ -86,6 +90,7 @@ class Holdings:
 
     def store(self) -> None:
         """Write all of it: new rows, then changed ones; then what is decided of their patients is stale."""
+        self._attribute()
         new_studies = [row for key, row in self._studies.items() if key not in self._known_studies]
         new_series = [row for key, row in self._series.items() if key not in self._known_series]
         old_studies = [_change(self._studies[key], _STUDY_CHANGES) for key in self._known_studies]
@@ -96,11 +101,17 @@ class Holdings:
         for statement, rows in ((_UPDATE_STUDY, old_studies), (_UPDATE_SERIES, old_series)):
             if rows:
                 self._connection.execute(statement, rows)
-        for owner in {row["institution_row"] for row in self._studies.values()}:
-            patients = {
-                row["patient_id"] for row in self._studies.values() if row["institution_row"] == owner
-            }
-            mark_patients_stale(self._connection, owner, sorted(filter(None, patients)))
+        patients = {row["patient_row"] for row in self._studies.values()}
+        mark_patients_stale(self._connection, sorted(filter(None, patients)))
+
+    def _attribute(self) -> None:
+        """Let every study belong to the patient in its header, unless a fact has said otherwise."""
+        named = {key: _patient(row) for key, row in self._studies.items() if row["attributed_row"] is None}
+        rows = ensure_patients(self._connection, filter(None, named.values()))
+        for key, patient in named.items():
+            if patient is not None:
+                self._studies[key]["attributed_row"] = rows[patient].row
+                self._studies[key]["patient_row"] = rows[patient].root
 
     def _study(self, institution_row: int, study: StudyRecord) -> Values:
         facts = _study_facts(study)
@@ -113,6 +124,8 @@ class Holdings:
             "id": self._next_study,
             "institution_row": institution_row,
             "study_uid": study.study_uid,
+            "attributed_row": None,
+            "patient_row": None,
             "modalities": "",
             "sop_classes": "",
             "instances": 0,
@@ -169,6 +182,12 @@ def _fill(row: Values, facts: Values) -> None:
     for name, fact in facts.items():
         if row[name] is None:
             row[name] = fact
+
+
+def _patient(study: Values) -> PatientName | None:
+    if study["patient_id"] is None:
+        return None
+    return study["institution_row"], storable(study["patient_id"]), storable(study["issuer"] or "")
 
 
 def _study_facts(study: StudyRecord) -> Values:

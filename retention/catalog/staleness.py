@@ -35,15 +35,11 @@ def mark_study_stale(connection: Connection, study_row: int) -> int:
     return _mark(connection, STUDY.c.id == study_row)
 
 
-def mark_patients_stale(connection: Connection, institution_row: int, patient_ids: Sequence[str]) -> int:
-    """Mark all studies of these patients of an institution, whoever issued their ids; return how many."""
+def mark_patients_stale(connection: Connection, patient_rows: Sequence[int]) -> int:
+    """Mark all studies that belong to these patients; return how many were not stale before."""
     return sum(
-        _mark(
-            connection,
-            STUDY.c.institution_row == institution_row,
-            STUDY.c.patient_id.in_(patient_ids[start : start + CHUNK]),
-        )
-        for start in range(0, len(patient_ids), CHUNK)
+        _mark(connection, STUDY.c.patient_row.in_(patient_rows[start : start + CHUNK]))
+        for start in range(0, len(patient_rows), CHUNK)
     )
 
 

@@ -18,6 +18,7 @@ from retention.catalog.columns import AnyRow
 from retention.catalog.database import Database
 from retention.catalog.packages import read_packages_of
 from retention.catalog.paging import Lane, Position, walk
+from retention.catalog.patients import roots_of
 from retention.catalog.places import institution_row
 from retention.catalog.records import (
     SeriesRecord,
@@ -30,6 +31,7 @@ from retention.catalog.tables import INSTITUTION, PACKAGE, SERIES, SHARD, STUDY
 from retention.model.errors import NotFoundError, UsageError
 from retention.model.facts import PatientFacts, SeriesFacts, StudyFacts
 from retention.model.findings import Health
+from retention.model.patient import split_patient
 from retention.model.states import StudyState
 
 _Held = tuple[str, Health, datetime, bool]
@@ -71,9 +73,10 @@ def list_studies(database: Database, wanted: StudyFilter) -> Iterator[StudySumma
         raise UsageError("a limit is 1 or more")
     with database.read() as connection:
         owner = institution_row(connection, wanted.institution) if wanted.institution is not None else None
-        lane = _lane(wanted, owner)
+        patients = () if wanted.patient is None else _patients(connection, wanted.patient, owner)
+        lane = _lane(wanted, owner, patients)
         position = _position_after(connection, wanted, lane)
-    conditions = _conditions(wanted, owner)
+    conditions = _conditions(wanted, owner, patients)
 
     def read(connection: Connection, keys: Sequence[AnyRow]) -> list[StudySummary]:
         return _summaries(connection, [key[-1] for key in keys], conditions)
@@ -128,9 +131,15 @@ def study_row(connection: Connection, study_uid: str, institution: str | None) -
     return int(found[0].id)
 
 
-def _lane(wanted: StudyFilter, owner: int | None) -> Lane:
+def _patients(connection: Connection, patient: str, owner: int | None) -> Sequence[int]:
+    """Return who is meant by an ID, or by `ID^ISSUER`."""
+    exact = roots_of(connection, owner, patient)
+    return exact or roots_of(connection, owner, *split_patient(patient))
+
+
+def _lane(wanted: StudyFilter, owner: int | None, patients: Sequence[int]) -> Lane:
     if wanted.patient is not None:
-        return Lane(select(STUDY.c.id).where(STUDY.c.patient_id == wanted.patient), (STUDY.c.id,))
+        return Lane(select(STUDY.c.id).where(STUDY.c.patient_row.in_(patients)), (STUDY.c.id,))
     if wanted.due_before is not None:
         due = select(STUDY.c.keep_until_on, STUDY.c.id).where(STUDY.c.keep_until_on < wanted.due_before)
         return Lane(due, (STUDY.c.keep_until_on, STUDY.c.id))
@@ -165,14 +174,14 @@ def _position_after(connection: Connection, wanted: StudyFilter, lane: Lane) -> 
     return (keep_until_on, row)
 
 
-def _conditions(wanted: StudyFilter, owner: int | None) -> list[ColumnElement[bool]]:
+def _conditions(wanted: StudyFilter, owner: int | None, patients: Sequence[int]) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if owner is not None:
         conditions.append(STUDY.c.institution_row == owner)
     if wanted.state is not None:
         conditions.append(STUDY.c.state == wanted.state.value)
     if wanted.patient is not None:
-        conditions.append(STUDY.c.patient_id == wanted.patient)
+        conditions.append(STUDY.c.patient_row.in_(patients))
     if wanted.due_before is not None:
         conditions.append(STUDY.c.keep_until_on < wanted.due_before)
     return conditions

@@ -80,7 +80,9 @@ class VolumeRow(Base, table=True):
 
 class StudyRow(Base, table=True):
     """A study, and what policies and plan say of it. The decision (`state` to `move_on`) is a memory of an evaluation:
-    it counts as long as `is_stale` is false and `next_change_on` has not come (`services.decisions`)."""
+    it counts as long as `is_stale` is false and `next_change_on` has not come (`services.decisions`). What its header
+    says of the patient stays as received; `attributed_row` is the patient it belongs to, as the header or a later fact
+    says, and `patient_row` the one that this patient is now known to be the same as."""
 
     __tablename__ = "study"
     __table_args__ = (
@@ -92,6 +94,7 @@ class StudyRow(Base, table=True):
         Index("ix_study_institution", "institution_row", "id"),
         Index("ix_study_state", "state", "id"),
         Index("ix_study_patient", "patient_id", "id"),
+        Index("ix_study_person", "patient_row", "id"),
         Index("ix_study_accession", "accession_number", "id"),
         Index("ix_study_date", "institution_row", "study_date", "id"),
         partial_index("ix_study_due", "keep_until_on", "id", where=DATED),
@@ -103,6 +106,8 @@ class StudyRow(Base, table=True):
     id: int = Field(sa_column=key_column())
     institution_row: int = Field(sa_column=refers_to("institution_row", "institution"))
     study_uid: str = Field(sa_column=Column("study_uid", String(64), nullable=False))
+    attributed_row: int | None = Field(sa_column=refers_to("attributed_row", "patient", nullable=True))
+    patient_row: int | None = Field(sa_column=refers_to("patient_row", "patient", nullable=True))
     patient_id: str | None = Field(sa_column=Column("patient_id", ForeignText()))
     issuer: str | None = Field(sa_column=Column("issuer", ForeignText()))
     patient_name: str | None = Field(sa_column=Column("patient_name", ForeignText()))

@@ -11,7 +11,8 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from retention.catalog import deciding, intake, ledger, packages, places, shards, staleness, state
+from retention.catalog import deciding, intake, ledger, packages, patients, places, shards, staleness, state
+from retention.catalog.fact_intake import FactWriter
 from retention.catalog.policies import PolicyWriting
 from retention.catalog.records import (
     InstitutionRecord,
@@ -98,6 +99,11 @@ class Transaction:
         """What may be done to policies in this step."""
         return PolicyWriting(self._connection, self._places)
 
+    @property
+    def facts(self) -> FactWriter:
+        """What may be recorded about patients in this step."""
+        return FactWriter(self._connection, self._places)
+
     def mark_stale(
         self,
         institution_id: InstitutionId,
@@ -112,7 +118,9 @@ class Transaction:
             row = deciding.study_row_of(self._connection, owner, study_uid)
             return 0 if row is None else staleness.mark_study_stale(self._connection, row)
         if patient_id is not None:
-            return staleness.mark_patients_stale(self._connection, owner, [patient_id])
+            return staleness.mark_patients_stale(
+                self._connection, patients.roots_of(self._connection, owner, patient_id)
+            )
         return staleness.mark_institution_stale(self._connection, owner)
 
     def record_access(self, institution_id: InstitutionId, study_uid: str, on: date) -> None:

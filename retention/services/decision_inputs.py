@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from retention.catalog.deciding import PatientToDecide, StudyToDecide
+from retention.catalog.fact_records import FactState, RecordedFact
 from retention.policy.companions import Companions
 from retention.policy.facts import Facts
+from retention.policy.standing import FactRecord, standing
 from retention.policy.subject import Fact, Hold, Study, usable_birth_date
+from retention.policy.words import Assurance
 from retention.services.in_force import Bound
 
 FROM_HEADER = "DICOM"
 """The source of a fact that a study's own header tells."""
 
+_APPROVED = (FactState.STANDING, FactState.SUPERSEDED)
 _ATTRIBUTES = ("modality", "body_part", "manufacturer")
 
 
@@ -72,8 +76,22 @@ def _births(patient: PatientToDecide, bound: Bound, recorded: Iterable[Fact]) ->
 
 def facts_of(patients: Iterable[PatientToDecide], known_at: datetime | None = None) -> list[list[Fact]]:
     """Return for each patient the facts that stand, or stood with what was known at an instant."""
-    del known_at
-    return [[] for _ in patients]
+    return [standing(map(record_of, patient.recorded), known_at) for patient in patients]
+
+
+def record_of(recorded: RecordedFact) -> FactRecord:
+    """Return what was recorded in the words of the evaluation."""
+    said = recorded.statement
+    fact = Fact(said.kind, said.from_on, said.to_on, Assurance(said.assurance), said.source)
+    return FactRecord(
+        said.record_id,
+        None if said.withdraws else fact,
+        recorded.recorded.by,
+        recorded.recorded.at,
+        frozenset(said.supersedes),
+        said.needs_approval,
+        recorded.decided_at if recorded.state in _APPROVED else None,
+    )
 
 
 def holds_on(study: StudyToDecide) -> list[Hold]:
