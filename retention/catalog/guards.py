@@ -19,6 +19,7 @@ ALIVE = "(SELECT superseded_row FROM package WHERE id = OLD.package_row) IS NULL
 NOT_SUPERSEDING = (
     "NEW.package_row IS DISTINCT FROM (SELECT superseded_row FROM package WHERE id = OLD.package_row)"
 )
+NOT_LOST = "NOT (SELECT lost FROM package WHERE id = OLD.package_row)"
 SHRINKS = "CASE WHEN OLD.key = 'journal_size' THEN CAST(NEW.value AS BIGINT) < CAST(OLD.value AS BIGINT) ELSE FALSE END"
 
 
@@ -135,9 +136,9 @@ GUARDS = (
     forward(
         "instance",
         "forward",
-        f"(NEW.package_row IS DISTINCT FROM OLD.package_row AND {NOT_SUPERSEDING})"
+        f"(NEW.package_row IS DISTINCT FROM OLD.package_row AND {NOT_SUPERSEDING} AND {NOT_LOST})"
         " OR (NEW.package_row = OLD.package_row AND NEW.ordinal IS DISTINCT FROM OLD.ordinal)",
-        "an instance moves only to the package that supersedes its own",
+        "an instance moves only to the package that supersedes its own, or away from what is lost",
     ),
     kept("instance"),
     unreplaced("instance", ("institution_row", "digest", "variant")),

@@ -17,6 +17,7 @@ from retention.catalog.bulk import insert_rows
 from retention.catalog.columns import AnyRow, storable
 from retention.catalog.patients import PatientName, ensure_patients
 from retention.catalog.records import PackageRecord, SeriesRecord, StudyRecord
+from retention.catalog.replacing import Replacement
 from retention.catalog.staleness import UNDECIDED, mark_patients_stale
 from retention.catalog.tables import SERIES, STUDY
 
@@ -67,14 +68,21 @@ class Holdings:
         self._next_study = int(connection.execute(_LAST_STUDY).scalar() or 0) + 1
         self._next_series = int(connection.execute(_LAST_SERIES).scalar() or 0) + 1
 
-    def add(self, institution_row: int, study: StudyRecord, package: PackageRecord) -> int:
-        """Merge what a package tells of its study; return the study's row."""
+    def add(
+        self,
+        institution_row: int,
+        study: StudyRecord,
+        package: PackageRecord,
+        replaced: Replacement | None = None,
+    ) -> int:
+        """Merge what a package tells of its study; return the study's row. What it brings again counts already."""
+        again = replaced or Replacement()
         row = self._study(institution_row, study)
-        row["instances"] += package.instances
-        row["bytes_received"] += package.bytes_received
+        row["instances"] += package.instances - again.instances
+        row["bytes_received"] += package.bytes_received - again.counted_bytes
         modalities = set(filter(None, row["modalities"].split(",")))
         for series in package.series:
-            self._add_series(row["id"], series)
+            self._add_series(row["id"], series, counted=again.series[series.series_uid])
             if series.facts.modality:
                 modalities.add(storable(series.facts.modality))
         row["modalities"] = ",".join(sorted(modalities))
@@ -138,17 +146,17 @@ class Holdings:
         self._studies[key] = row
         return row
 
-    def _add_series(self, study_row: int, series: SeriesRecord) -> None:
+    def _add_series(self, study_row: int, series: SeriesRecord, counted: int) -> None:
         facts = {name: getattr(series.facts, name) for name in SERIES_FACTS}
         key = (study_row, series.series_uid)
         self._touched_series.add(key)
         row = self._series.get(key)
         if row is not None:
             _fill(row, facts)
-            row["instances"] += series.instances
+            row["instances"] += series.instances - counted
             return
         names = {"id": self._next_series, "study_row": study_row, "series_uid": series.series_uid}
-        self._series[key] = facts | names | {"instances": series.instances}
+        self._series[key] = facts | names | {"instances": series.instances - counted}
         self._next_series += 1
 
     def _load_studies(self, keys: set[StudyKey]) -> dict[StudyKey, Values]:

@@ -20,6 +20,7 @@ from retention.catalog.holdings import Holdings
 from retention.catalog.locations import PackageInstances, relocate_instances, store_instances
 from retention.catalog.places import PlaceRows
 from retention.catalog.records import PackageKind, PackageRecord
+from retention.catalog.replacing import apply_replacement, find_replaced
 from retention.catalog.tables import PACKAGE, QUARANTINED, SHARD
 from retention.model.errors import CatalogError
 
@@ -89,6 +90,11 @@ class _Batch:
         self._holdings = Holdings(connection, keys)
         self._older = self._older_rows()
         self._study_rows: dict[int, int | None] = {}
+        self._replaced = {
+            row: find_replaced(connection, owner, row, record)
+            for (row, record), owner in self._owned()
+            if record.replaces
+        }
 
     def store(self) -> None:
         """Write everything, referred-to rows first."""
@@ -102,18 +108,25 @@ class _Batch:
         store_instances(
             self._connection,
             [
-                PackageInstances(owner, row, record.digests)
+                PackageInstances(owner, row, self._fresh_digests(row, record))
                 for (row, record), owner in self._owned()
                 if record.supersedes is None and record.copy_of is None
             ],
         )
         self._supersede()
+        for row, record in self._records:
+            if row in self._replaced:
+                apply_replacement(self._connection, row, record, self._replaced[row])
+
+    def _fresh_digests(self, row: int, record: PackageRecord) -> Sequence[tuple[bytes, int]]:
+        replaced = self._replaced.get(row)
+        return record.digests if replaced is None else replaced.fresh(record.digests)
 
     def _owned(self) -> list[tuple[tuple[int, PackageRecord], int]]:
         return list(zip(self._records, self._owners, strict=True))
 
     def _package(self, row: int, record: PackageRecord, owner: int) -> Values:
-        self._study_rows[row] = self._study_row(record, owner)
+        self._study_rows[row] = self._study_row(row, record, owner)
         return {
             "id": row,
             "package_id": record.package_id,
@@ -136,13 +149,15 @@ class _Batch:
             "closed": record.closed,
             "verified_at": _oldest_reading(record),
             "lost": False,
+            "replaced": 0,
+            "replaced_bytes": 0,
             "supersedes_row": self._older.get(record.supersedes) if record.supersedes else None,
             "superseded_row": None,
             "copy_of_row": self._older.get(record.copy_of) if record.copy_of else None,
             "drop_at": record.drop_at if record.copy_of else None,
         }
 
-    def _study_row(self, record: PackageRecord, owner: int) -> int | None:
+    def _study_row(self, row: int, record: PackageRecord, owner: int) -> int | None:
         if record.copy_of is not None:
             return self._study_of(self._older[record.copy_of])
         if record.study is None:
@@ -150,7 +165,7 @@ class _Batch:
         if record.kind is PackageKind.QUARANTINE:
             raise CatalogError(f"package {record.package_id} is in quarantine and names a study")
         if record.supersedes is None:
-            return self._holdings.add(owner, record.study, record)
+            return self._holdings.add(owner, record.study, record, self._replaced.get(row))
         study_row = self._holdings.row_of((owner, record.study.study_uid))
         if study_row is None:
             raise CatalogError(f"package {record.package_id} supersedes one of a study that is not known")

@@ -24,8 +24,8 @@ _SUMS = {
         LEFT JOIN package
             ON package.study_row = study.id AND package.superseded_row IS NULL AND package.copy_of_row IS NULL
         GROUP BY study.id, study.study_uid, study.instances, study.bytes_received
-        HAVING study.instances <> COALESCE(SUM(package.instances), 0)
-            OR study.bytes_received <> COALESCE(SUM(package.bytes_received), 0)
+        HAVING study.instances <> COALESCE(SUM(package.instances - package.replaced), 0)
+            OR study.bytes_received <> COALESCE(SUM(package.bytes_received - package.replaced_bytes), 0)
         LIMIT :shown""",
     "series-sums": """
         SELECT study.study_uid FROM study LEFT JOIN series ON series.study_row = study.id
@@ -36,7 +36,7 @@ _SUMS = {
         SELECT package.package_id FROM package
         LEFT JOIN (SELECT package_row, COUNT(*) AS held FROM instance GROUP BY package_row) AS held
             ON held.package_row = package.id
-        WHERE package.superseded_row IS NULL AND package.instances <> COALESCE(held.held, 0)
+        WHERE package.superseded_row IS NULL AND package.instances - package.replaced <> COALESCE(held.held, 0)
             AND (package.study_row IS NOT NULL OR package.kind <> 'study') AND package.copy_of_row IS NULL
         LIMIT :shown""",
     "shard-count": """
@@ -54,8 +54,8 @@ _SUMS = {
 _COUNTS = """
     SELECT (SELECT COUNT(*) FROM institution), (SELECT COUNT(*) FROM study), (SELECT COUNT(*) FROM series),
         (SELECT COUNT(*) FROM quarantined JOIN package ON package.id = package_row AND superseded_row IS NULL),
-        COUNT(*), COALESCE(SUM(CASE WHEN copy_of_row IS NULL THEN instances ELSE 0 END), 0),
-        COALESCE(SUM(CASE WHEN copy_of_row IS NULL THEN bytes_received ELSE 0 END), 0),
+        COUNT(*), COALESCE(SUM(CASE WHEN copy_of_row IS NULL THEN instances - replaced ELSE 0 END), 0),
+        COALESCE(SUM(CASE WHEN copy_of_row IS NULL THEN bytes_received - replaced_bytes ELSE 0 END), 0),
         COALESCE(SUM(bytes_stored), 0)
     FROM package WHERE superseded_row IS NULL"""
 

@@ -109,6 +109,11 @@ def relocate_instances(connection: Connection, old_row: int, new: PackageInstanc
                 "to_ordinal": ordinal,
             }
         )
+    move_instances(connection, moves)
+
+
+def move_instances(connection: Connection, moves: Sequence[dict[str, Any]]) -> None:
+    """Let rows of instances point elsewhere: to the package that supersedes theirs, or brings again what was lost."""
     if moves:
         connection.execute(_MOVE, moves)
 

@@ -195,6 +195,7 @@ def _package(row: AnyRow, shards: tuple[ShardRecord, ...]) -> PackageSummary:
         closed=row.closed,
         verified_at=row.verified_at,
         lost=row.lost,
+        replaced=row.replaced,
         shards=shards,
     )
 

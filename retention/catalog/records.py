@@ -120,6 +120,16 @@ class QuarantinedRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """One instance of a package that brings again what was lost: what has to be known not to count it twice."""
+
+    digest: bytes
+    ordinal: int
+    size_bytes: int
+    series_uid: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PackageRecord:
     """A package as its journal entry states it: all that the catalog learns when it is committed.
 
@@ -150,6 +160,9 @@ class PackageRecord:
     quarantined: tuple[QuarantinedRecord, ...] = ()
     key_segment: int | None = None
     supersedes: PackageId | None = None
+    replaces: tuple[PackageId, ...] = ()
+    """Lost packages that instances of this one take the place of; `arrivals` then has all its instances."""
+    arrivals: tuple[Arrival, ...] = ()
     closed: bool = True
     copy_of: PackageId | None = None
     drop_at: datetime | None = None
@@ -211,6 +224,8 @@ class PackageSummary:
     closed: bool
     verified_at: datetime
     lost: bool
+    replaced: int
+    """How many of its instances were lost with it and have come in again since, in other packages."""
     shards: tuple[ShardRecord, ...]
 
     @property

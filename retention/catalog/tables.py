@@ -190,6 +190,8 @@ class PackageRow(Base, table=True):
         sa_column=refers_to("supersedes_row", "package", nullable=True, unique=True)
     )
     superseded_row: int | None = Field(sa_column=refers_to("superseded_row", "package", nullable=True))
+    replaced: int = Field(sa_column=Column("replaced", BigInteger(), nullable=False))
+    replaced_bytes: int = Field(sa_column=Column("replaced_bytes", BigInteger(), nullable=False))
     copy_of_row: int | None = Field(sa_column=refers_to("copy_of_row", "package", nullable=True))
     drop_at: datetime | None = Field(sa_column=Column("drop_at", Instant()))
 

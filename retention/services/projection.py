@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cached_property
 
 from retention.catalog.records import (
+    Arrival,
     InstitutionRecord,
     PackageKind,
     PackageRecord,
@@ -162,6 +163,7 @@ def package_record(envelope: Envelope, contents: Contents | None, names: Names) 
     data, institution = envelope.data, InstitutionId(envelope.institution or "")
     protection = Protection(number_of(data, "data"), number_of(data, "parity"))
     shard_bytes = number_of(data, "shard_bytes")
+    replaces = list_of(data, "replaces") if "replaces" in data else []
     unread = set(list_of(data, "unread")) if "unread" in data else set()
     shards = tuple(
         ShardRecord(
@@ -196,6 +198,8 @@ def package_record(envelope: Envelope, contents: Contents | None, names: Names) 
         quarantined=() if contents is None or not is_quarantine else _quarantined(contents),
         key_segment=number_of(data, "key_segment"),
         supersedes=_package_of(envelope, "supersedes"),
+        replaces=tuple(PackageId(str(lost)) for lost in replaces),
+        arrivals=_arrivals(institution, contents, names) if contents is not None and replaces else (),
         copy_of=_package_of(envelope, "copy_of"),
         drop_at=instant_of(data, "drop_at") if "drop_at" in data else None,
         sop_classes=() if contents is None else _sop_classes(contents),
@@ -205,6 +209,19 @@ def package_record(envelope: Envelope, contents: Contents | None, names: Names) 
 def _package_of(envelope: Envelope, kind: str) -> PackageId | None:
     name = envelope.objects.get(kind)
     return None if name is None else PackageId(name)
+
+
+def _arrivals(institution: InstitutionId, contents: Contents, names: Names) -> tuple[Arrival, ...]:
+    digests = {ordinal: digest for digest, ordinal in instance_digests(institution, contents, names)}
+    return tuple(
+        Arrival(
+            digests[row.ordinal],
+            row.ordinal,
+            row.size_bytes,
+            None if row.series is None else contents.series[row.series].series_uid,
+        )
+        for row in contents.instances
+    )
 
 
 def instance_digests(

@@ -220,12 +220,28 @@ class _Export:
             try:
                 known = self._access.known(package)
             except (IntegrityError, KeyUnavailableError) as error:
-                begun.done.failures.append(error)
+                begun.done.failures.append(_told(package, error))
                 continue
-            wanted = [_Wanted(row, _file_name(row, names_taken)) for row in known.contents.instances]
+            rows = known.contents.instances
+            if package.lost:
+                rows = self._still_there(package, rows)
+            wanted = [_Wanted(row, _file_name(row, names_taken)) for row in rows]
             for start in range(0, len(wanted), INSTANCES_A_SHARE):
                 share = wanted[start : start + INSTANCES_A_SHARE]
                 begun.shares.append(pool.submit(self._export_share, package, known, share, out))
+
+    def _still_there(self, package: PackageSummary, rows: Sequence[InstanceRow]) -> tuple[InstanceRow, ...]:
+        """Return those that nobody has brought again since the package was lost: the others lie elsewhere."""
+        owner = package.institution_id
+        digests = [self._names.instance(owner, row.sop_instance_uid or "") for row in rows]
+        found = self._stores.catalog.find_instances(owner, digests)
+        here = {
+            place.ordinal
+            for places in found.values()
+            for place in places
+            if place.package_id == package.package_id
+        }
+        return tuple(row for row in rows if row.ordinal in here)
 
     def _finish(self, shares_left: int) -> None:
         """Wait for the oldest work until no more than so many shares are left."""
@@ -275,6 +291,13 @@ class _Export:
                     share.bytes += each.row.size_bytes
                 self._progress.advance(each.row.size_bytes)
         return share
+
+
+def _told(package: PackageSummary, error: RetentionError) -> RetentionError:
+    """Return the error with how many instances it is about, where a package is lost and cannot even say which."""
+    if package.lost:
+        error.message = f"{package.instances - package.replaced} instances are lost: {error.message}"
+    return error
 
 
 def _allowed(

@@ -38,8 +38,23 @@ FROZEN = {
     "study": ("id", "institution_row", "study_uid", "received_at"),
     "series": ("id", "study_row", "series_uid"),
     "package": (
-        "id", "package_id", "institution_row", "study_row", "kind", "tier", "data", "parity", "format", "instances",
-        "bytes_received", "bytes_stored", "index_root", "manifest_digest", "key_id", "sequence", "created_at",
+        "id",
+        "package_id",
+        "institution_row",
+        "study_row",
+        "kind",
+        "tier",
+        "data",
+        "parity",
+        "format",
+        "instances",
+        "bytes_received",
+        "bytes_stored",
+        "index_root",
+        "manifest_digest",
+        "key_id",
+        "sequence",
+        "created_at",
         "supersedes_row",
     ),
     "shard": ("package_row", "number"),
@@ -61,7 +76,7 @@ MUTABLE = {
         "move_on", "accessed_on",
     ),
     "series": ("modality", "body_part", "description", "manufacturer", "instances"),
-    "package": ("key_segment", "closed", "verified_at", "lost", "superseded_row", "copy_of_row", "drop_at"),
+    "package": ("key_segment", "closed", "verified_at", "lost", "superseded_row", "copy_of_row", "drop_at", "replaced", "replaced_bytes"),
     "shard": ("generation", "volume_row", "size_bytes", "state", "verified_at"),
     "instance": (),
     "quarantined": (),
@@ -211,7 +226,7 @@ def test_what_moves_moves_forward(raw: sqlite3.Connection, statement):
         "INSERT INTO instance VALUES (1, x'00', 0, 1, 0)",
         (
             "INSERT INTO package SELECT 9, 'new', 1, 1, 'quarantine', tier, data, parity, format, 0, 0, 0, index_root,"
-            " manifest_digest, key_id, NULL, 9, created_at, 1, verified_at, 0, NULL, NULL, NULL, NULL FROM package"
+            " manifest_digest, key_id, NULL, 9, created_at, 1, verified_at, 0, NULL, NULL, 0, 0, NULL, NULL FROM package"
             " WHERE id = 3"
         ),
     ],

@@ -7,7 +7,7 @@ most a few unused bytes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,11 +52,13 @@ class BuiltPackage(MadePackage):
     """A new package of files.
 
     `known` is how often the archive held each instance (by digest) when the files were recognised; new ones are absent.
+    `replaces` are lost packages that some of its instances were in.
     """
 
     files: Sequence[FileToKeep]
     refused: Sequence[FileRefused]
     known: Mapping[bytes, int]
+    replaces: frozenset[PackageId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,12 @@ class PackageBuilder:
         self._pool = pool
 
     def begin(
-        self, institution: InstitutionId, kind: str, files: Sequence[FileToKeep], known: Mapping[bytes, int]
+        self,
+        institution: InstitutionId,
+        kind: str,
+        files: Sequence[FileToKeep],
+        known: Mapping[bytes, int],
+        replaces: Collection[PackageId] = (),
     ) -> PackageUnderWay:
         """Begin a package of these files: the first of them are being packed already when this returns.
 
@@ -106,7 +113,17 @@ class PackageBuilder:
             uploads.discard()
             raise
         return PackageUnderWay(
-            self._stores.clock, self._tier, kind, key, header, uploads, writer, products, files, known
+            self._stores.clock,
+            self._tier,
+            kind,
+            key,
+            header,
+            uploads,
+            writer,
+            products,
+            files,
+            known,
+            frozenset(replaces),
         )
 
 
@@ -124,6 +141,7 @@ class PackageUnderWay:
     products: Iterator[Product]
     files: Sequence[FileToKeep]
     known: Mapping[bytes, int]
+    replaces: frozenset[PackageId]
 
     def finish(self) -> BuiltPackage | NothingBuilt:
         """Write the package, if any of its files can be taken.
@@ -154,6 +172,7 @@ class PackageUnderWay:
             self.files,
             refused,
             self.known,
+            self.replaces,
         )
 
     def _write(self) -> tuple[list[_Row], list[FileRefused]]:

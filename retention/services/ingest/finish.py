@@ -65,6 +65,7 @@ def _commit(stores: Stores, names: Names, group: Sequence[BuiltPackage]) -> list
                     names,
                     segments[built.key.key_id],
                     action=events.PACKAGE_INGEST,
+                    data={"replaces": sorted(built.replaces)} if built.replaces else None,
                     at=at,
                     actor=actor,
                 )
@@ -89,6 +90,7 @@ def _overtaken(stores: Stores, names: Names, group: Sequence[BuiltPackage]) -> s
     for built in group:
         mine = digests[id(built)]
         is_new = all(len(held.get(digest, ())) == built.known.get(digest, 0) for digest in mine)
+        is_new = is_new and all(stores.catalog.package(lost).lost for lost in built.replaces)
         if is_new and mine.isdisjoint(taken):
             taken |= mine
         else:

@@ -200,7 +200,7 @@ class Ingest:
         for kind, files, found in self._recognised(scanned):
             self._account_recognised(found)
             if found.keep:
-                yield builder.begin(self._institution, kind, found.keep, found.known)
+                yield builder.begin(self._institution, kind, found.keep, found.known, found.replaces)
             self._progress.advance(sum(file.stamp.size_bytes for file in files))
 
     def _recognised(self, scanned: Iterable[Files]) -> Iterator[tuple[str, list[ScannedFile], Recognised]]:

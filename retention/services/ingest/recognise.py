@@ -37,13 +37,15 @@ class _Verdict(Enum):
 
 @dataclass(slots=True)
 class Recognised:
-    """What to do with the files of one study. `known` says how often instances, by digest, were held already."""
+    """What to do with the files of one study. `known` says how often instances, by digest, were held already,
+    `replaces` which lost packages had some of what is kept."""
 
     keep: list[FileToKeep] = field(default_factory=list)
     duplicates: list[ScannedFile] = field(default_factory=list)
     reencoded: list[ScannedFile] = field(default_factory=list)
     unreadable: list[UnreadableFile] = field(default_factory=list)
     known: dict[bytes, int] = field(default_factory=dict)
+    replaces: set[PackageId] = field(default_factory=set)
 
 
 class Recogniser:
@@ -96,6 +98,7 @@ class Recogniser:
                 found.duplicates.append(file)
             else:
                 found.keep.append(FileToKeep(file))
+                found.replaces |= {location.package_id for location in held.get(content, ())}
         return found
 
     def _recognise_one(
@@ -122,8 +125,10 @@ class Recogniser:
                 case _Verdict.REENCODED:
                     found.reencoded.append(file)
                 case verdict:
+                    lost = [place.package_id for place in held if self._is_lost(place.package_id)]
                     role = ROLE_FIRST if verdict is _Verdict.NEW else ROLE_CONFLICT
                     found.keep.append(FileToKeep(file, role))
+                    found.replaces.update(lost)
                     known.append(digests)
 
     def _digests_of(self, location: InstanceLocation) -> FileDigests:
