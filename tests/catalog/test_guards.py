@@ -76,7 +76,10 @@ MUTABLE = {
         "move_on", "accessed_on",
     ),
     "series": ("modality", "body_part", "description", "manufacturer", "instances"),
-    "package": ("key_segment", "closed", "verified_at", "lost", "superseded_row", "copy_of_row", "drop_at", "replaced", "replaced_bytes"),
+    "package": (
+        "key_segment", "closed", "verified_at", "lost",
+        "superseded_row", "copy_of_row", "drop_at", "replaced", "replaced_bytes",
+    ),
     "shard": ("generation", "volume_row", "size_bytes", "state", "verified_at"),
     "instance": (),
     "quarantined": (),
@@ -226,8 +229,8 @@ def test_what_moves_moves_forward(raw: sqlite3.Connection, statement):
         "INSERT INTO instance VALUES (1, x'00', 0, 1, 0)",
         (
             "INSERT INTO package SELECT 9, 'new', 1, 1, 'quarantine', tier, data, parity, format, 0, 0, 0, index_root,"
-            " manifest_digest, key_id, NULL, 9, created_at, 1, verified_at, 0, NULL, NULL, 0, 0, NULL, NULL FROM package"
-            " WHERE id = 3"
+            " manifest_digest, key_id, NULL, 9, created_at, 1, verified_at, 0, NULL, NULL, 0, 0, NULL, NULL"
+            " FROM package WHERE id = 3"
         ),
     ],
 )
