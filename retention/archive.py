@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from retention.catalog.records import InstitutionRecord, VolumeRecord
     from retention.journal.journal import Journal
     from retention.keyring.keyring import Keyring
+    from retention.services.loosening import Consent
     from retention.services.progress import Progress
     from retention.services.rebuild import RebuildReport
     from retention.services.volumes import VolumeReplica, VolumeSet
@@ -101,6 +102,7 @@ def _make_archive(
     )
     recorded = initialise.initialise_volumes(stores, volumes)
     initialise.record_beginning(stores, recorded, is_rehearsal=is_rehearsal)
+    initialise.copy_library(root / initialise.POLICIES)
     save_text(root / SETTINGS_FILE, text)
     return NewArchive(stores, write_recovery_key(recovery_secret))
 
@@ -346,15 +348,11 @@ def migrate_archive_catalog(root: Path) -> tuple[str, ...]:
 
 def replace_archive_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
     """Make another place the volume `name`, in archive.yaml too. Raises as `volume_care.replace_volume`."""
-    from retention.services import volume_care
-    from retention.settings.edit import replace_volume
-    from retention.settings.save import save_text
+    from retention.services import settings_file, volume_care
 
     record = volume_care.replace_volume(stores, name, url)
     if url is not None:
-        path = stores.root / SETTINGS_FILE
-        with stores.commit_lock.hold():  # two who edit it at once would lose one edit
-            save_text(path, replace_volume(path.read_text("utf-8"), name, url))
+        settings_file.write_volume(stores, name, url)
     return record
 
 
@@ -363,30 +361,28 @@ def institution_of(stores: Stores, name: str) -> InstitutionRecord:
 
     Raises UsageError for a name that is not known or cannot be one, ArchiveError when archive.yaml cannot be written.
     """
-    from retention.services import institutions
+    from retention.services import institutions, settings_file
 
     record = institutions.first_or_known(stores, name)
-    _write_institution(stores, record.spec)
+    settings_file.write_institution(stores, record.spec)
     return record
 
 
 def add_institution(stores: Stores, spec: InstitutionSpec) -> InstitutionRecord:
     """Make an institution, in archive.yaml too. Raises as `institutions.add`, ArchiveError as `institution_of`."""
-    from retention.services import institutions
+    from retention.services import institutions, settings_file
 
     record = institutions.add(stores, spec)
-    _write_institution(stores, record.spec)
+    settings_file.write_institution(stores, record.spec)
     return record
 
 
-def _write_institution(stores: Stores, spec: InstitutionSpec) -> None:
-    from retention.settings.edit import add_institution as add_to_text
-    from retention.settings.save import save_text
+def change_institution(stores: Stores, spec: InstitutionSpec, consent: Consent) -> str | None:
+    """Give an institution new particulars, in archive.yaml too; raises and returns as `institutions.change`."""
+    from retention.services import decisions, institutions, settings_file
 
-    if spec.name in stores.settings.institutions:
-        return
-    path = stores.root / SETTINGS_FILE
-    with stores.commit_lock.hold():
-        if spec.name not in load_settings(path).institutions:  # another process may have written it meanwhile
-            save_text(path, add_to_text(path.read_text("utf-8"), spec))
-    stores.settings.institutions[spec.name] = spec
+    request = institutions.change(stores, spec, consent)
+    if request is None:
+        settings_file.write_institution(stores, spec)
+        decisions.refresh(stores)
+    return request

@@ -24,6 +24,7 @@ from retention.catalog.policies import read_enactments, read_in_force
 from retention.catalog.policy_records import EnactmentRecord, ForceRecord
 from retention.catalog.records import InstitutionRecord
 from retention.catalog.tables import INSTITUTION, SERIES, STALE, STUDY
+from retention.model.errors import NotFoundError
 from retention.model.identifiers import InstitutionId
 from retention.model.patient import PatientIdentity
 from retention.model.states import StudyState
@@ -125,10 +126,9 @@ class Deciding:
 
     def changing(self, institution_id: InstitutionId, on: date, limit: int) -> list[int]:
         """Return studies of an institution whose decision time has changed by the day `on`, soonest first."""
-        owner = select(INSTITUTION.c.id).where(INSTITUTION.c.institution_id == institution_id)
         wanted = (
             select(STUDY.c.id)
-            .where(STUDY.c.next_change_on <= on, STUDY.c.institution_row == owner.scalar_subquery())
+            .where(STUDY.c.next_change_on <= on, STUDY.c.institution_row == self._owner(institution_id))
             .order_by(STUDY.c.next_change_on, STUDY.c.id)
             .limit(limit)
         )
@@ -148,6 +148,13 @@ class Deciding:
                 found[study.row] = study
         return list(self._patients(list(found.values())))
 
+    def row_of(self, institution_id: InstitutionId, study_uid: str) -> int:
+        """Return the row of a study that is held there. Raises NotFoundError."""
+        row = study_row_of(self._connection, self._owner(institution_id), study_uid)
+        if row is None:
+            raise NotFoundError(f"no study {study_uid} is held", study=study_uid)
+        return row
+
     def patient(self, patient: PatientIdentity) -> PatientToDecide | None:
         """Return one patient, None when no study of his or hers is held there."""
         root = (
@@ -161,6 +168,32 @@ class Deciding:
         )
         wanted = _STUDY.where(STUDY.c.patient_row == root.scalar_subquery())
         return next(self._patients(list(self._studies(wanted))), None)
+
+    def patients_after(
+        self, institution_id: InstitutionId, after: int, limit: int
+    ) -> tuple[list[PatientToDecide], int | None]:
+        """Return the next patients of an institution with all their studies, and where to go on; None at the end."""
+        owner = self._owner(institution_id)
+        wanted = select(PATIENT.c.id).where(PATIENT.c.institution_row == owner, PATIENT.c.id > after)
+        rows = list(self._connection.execute(wanted.order_by(PATIENT.c.id).limit(limit)).scalars())
+        found: list[StudyToDecide] = []
+        for chunk in _chunks(rows):
+            found += self._studies(_STUDY.where(STUDY.c.patient_row.in_(chunk)))
+        return list(self._patients(found)), rows[-1] if len(rows) == limit else None
+
+    def nameless_after(
+        self, institution_id: InstitutionId, after: int, limit: int
+    ) -> tuple[list[PatientToDecide], int | None]:
+        """Return the next studies that belong to nobody, each standing alone, and where to go on; None at the end."""
+        of_nobody = (STUDY.c.patient_row.is_(None), STUDY.c.institution_row == self._owner(institution_id))
+        wanted = _STUDY.where(*of_nobody, STUDY.c.id > after).order_by(STUDY.c.id).limit(limit)
+        found = list(self._studies(wanted))
+        last = found[-1].row if len(found) == limit else None
+        return list(self._patients(found)), last
+
+    def _owner(self, institution_id: InstitutionId) -> int:
+        wanted = select(INSTITUTION.c.id).where(INSTITUTION.c.institution_id == institution_id)
+        return int(self._connection.execute(wanted).scalar_one())
 
     def record(self, decided: Sequence[Decided]) -> None:
         """Write decisions; what they are about is no longer stale."""

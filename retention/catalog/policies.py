@@ -106,7 +106,6 @@ class PolicyWriting:
         row = self._places.institution(institution_id)
         institution = self._connection.execute(select(INSTITUTION).where(INSTITUTION.c.id == row)).one()
         self._enact(institution, at, retires=retires, succeeded={})
-        mark_institution_stale(self._connection, row)
 
     def _known(self, policy: PolicyRecord) -> int:
         found = self._connection.execute(select(POLICY.c.id).where(POLICY.c.digest == policy.digest)).scalar()

@@ -23,6 +23,7 @@ from retention.catalog.records import (
 )
 from retention.model.errors import CatalogError
 from retention.model.identifiers import InstitutionId, PackageId
+from retention.model.layout import InstitutionSpec
 
 
 class Transaction:
@@ -35,6 +36,11 @@ class Transaction:
     def record_institution(self, record: InstitutionRecord) -> None:
         """Record an institution, or its new particulars; its id and its first entry stay."""
         places.store_institution(self._connection, record)
+
+    def institution(self, institution_id: InstitutionId) -> InstitutionSpec | None:
+        """An institution's particulars as of this transaction, None if it is not known."""
+        known = {record.institution_id: record.spec for record in places.read_institutions(self._connection)}
+        return known.get(institution_id)
 
     def record_volume(self, record: VolumeRecord) -> None:
         """Record a volume, or what now stands under its name."""

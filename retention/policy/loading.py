@@ -109,6 +109,20 @@ def unknown_tiers(loaded: Loaded, tiers: Iterable[str]) -> list[Fault]:
     ]
 
 
+def taken_version(loaded: Loaded, taken: Iterable[int]) -> Fault:
+    """Return the fault of a new text under a version that said something else before; `taken` are all there were."""
+    document = loaded.document
+    path = ("version",) if "version" in document.model_fields_set else ("name",)
+    message = MESSAGES["version_taken"].format(name=document.name, version=document.version)
+    return loaded.text.fault_at(path, message, suggestion=str(max(taken) + 1))
+
+
+def second_of_a_name(loaded: Loaded) -> Fault:
+    """Return the fault of a document whose name stands in another one that is to be in force as well."""
+    message = MESSAGES["one_version_at_once"].format(name=loaded.document.name)
+    return loaded.text.fault_at(("name",), message)
+
+
 def _same_names(documents: Iterable[Loaded]) -> Iterator[Fault]:
     first: dict[tuple[str, str, int], Loaded] = {}
     for loaded in documents:

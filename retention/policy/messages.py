@@ -93,6 +93,16 @@ MESSAGES: dict[str, Text] = {
     ),
     # what must agree
     "twice": Text("`{word}` stands here twice", "`{word}` figure deux fois"),
+    "version_taken": Text(
+        "version {version} of {name} says something else already: what was in force never changes, give the new"
+        " text a new version",
+        "la version {version} de {name} dit déjà autre chose : ce qui a été en vigueur ne change plus, donnez une"
+        " nouvelle version au nouveau texte",
+    ),
+    "one_version_at_once": Text(
+        "{name} stands in more than one place: only one version can be in force",
+        "{name} figure à plus d'un endroit : une seule version peut être en vigueur",
+    ),
     "same_policy_twice": Text(
         "{kind} `{name}` is also in line {line}", "{kind} `{name}` figure aussi à la ligne {line}"
     ),

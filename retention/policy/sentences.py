@@ -172,3 +172,9 @@ BELOW = Text("{name} below {high}", "{name} moins de {high}")
 SINCE_BEFORE = Text("{name} is from {low} and before {high}", "{name} est du {low} et avant le {high}")
 SINCE = Text("{name} is {low} or later", "{name} est le {low} ou plus tard")
 BEFORE = Text("{name} is before {high}", "{name} est avant le {high}")
+
+NEXT_ACTION = {
+    "move": Text("moves to {tier} on {day}", "va vers {tier} le {day}"),
+    "review": Text("to be reviewed from {day} on", "à examiner à partir du {day}"),
+    "destroy": Text("may be destroyed from {day} on", "destruction possible à partir du {day}"),
+}

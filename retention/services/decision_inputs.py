@@ -34,6 +34,11 @@ class Inputs:
     facts: Facts
     companions: Companions
 
+    def study_at(self, row: int) -> Study:
+        """Return the study that the catalog has in a row."""
+        places = [place for place, held in enumerate(self.patient.studies) if held.row == row]
+        return self.studies[places[0]]
+
 
 def inputs_of(patient: PatientToDecide, bound: Bound, recorded: Iterable[Fact]) -> Inputs:
     """Return what decisions about a patient's studies rest on; `recorded` are the facts that stand."""

@@ -18,7 +18,6 @@ from retention.model.errors import UsageError
 from retention.model.identifiers import InstitutionId
 
 ARCHIVE_CREATE = "archive.create"
-INSTITUTION_ADD = "institution.add"
 VOLUME_ADD = "volume.add"
 VOLUME_REPLACE = "volume.replace"
 VOLUME_ADOPT = "volume.adopt"

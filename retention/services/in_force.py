@@ -79,6 +79,19 @@ def storage_plan(record: PolicyRecord) -> StoragePlan:
     return StoragePlan.model_validate(json.loads(record.document))
 
 
+def document_of(record: PolicyRecord) -> RetentionPolicy | StoragePlan:
+    """Return the document of a version of either kind."""
+    return storage_plan(record) if record.kind == STORAGE_PLAN else retention_policy(record)
+
+
+def users_of(record: PolicyRecord, institutions: Iterable[InstitutionRecord]) -> list[str]:
+    """Return the names of the institutions that list a policy or plan."""
+    specs = [institution.spec for institution in institutions]
+    if record.kind == STORAGE_PLAN:
+        return [spec.name for spec in specs if spec.plan == record.name]
+    return [spec.name for spec in specs if record.name in spec.policies]
+
+
 @lru_cache(maxsize=256)
 def _retention_policy(document: str) -> RetentionPolicy:
     return RetentionPolicy.model_validate(json.loads(document))

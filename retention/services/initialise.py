@@ -6,15 +6,23 @@ change it unseen.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from retention.catalog.records import VolumeRecord
 from retention.journal.envelope import NewEntry
 from retention.model.clock import format_instant
 from retention.model.identifiers import VolumeId, new_id
-from retention.services import commit, documents, events
+from retention.services import commit, documents, events, policies
 from retention.services.audit.beside import volume_data
+from retention.services.entries.policies import apply_entry, record_of
+from retention.services.institutions import DEFAULT_PLAN
 from retention.services.stores import Stores
 from retention.services.volumes import VolumeSet
+from retention.settings.save import save_text
 from retention.storage.identity import DeviceRecord, VolumeIdentity
+
+POLICIES = "policies"
+"""Where an archive keeps the files of its policies."""
 
 
 def initialise_volumes(stores: Stores, volumes: VolumeSet) -> dict[VolumeId, DeviceRecord]:
@@ -34,7 +42,7 @@ def initialise_volumes(stores: Stores, volumes: VolumeSet) -> dict[VolumeId, Dev
 
 
 def record_beginning(stores: Stores, recorded: dict[VolumeId, DeviceRecord], *, is_rehearsal: bool) -> None:
-    """Make the keyring and append the first entries: the archive itself, then its volumes."""
+    """Make the keyring and append the first entries: the archive itself, its volumes, the plan of new institutions."""
     _ = stores.keyring  # opening it makes it
     at = stores.clock.now()
     entries = [
@@ -50,8 +58,18 @@ def record_beginning(stores: Stores, recorded: dict[VolumeId, DeviceRecord], *, 
         record = VolumeRecord(volume.spec, volume_id, device.device, device.is_mount, "ready", 0)
         data = volume_data(record, device.device, is_mount=device.is_mount)
         entries.append(NewEntry(at, stores.actor, events.VOLUME_ADD, data=data))
+    plan = record_of(policies.library_entry(DEFAULT_PLAN))
+    key = stores.keyring.index_key
+    entries.append(apply_entry(key, at, stores.actor, plan, replaces=None, is_loosening=False, reason=None))
     with stores.commit_lock.hold():
         commit.append_locked(stores, entries)
+
+
+def copy_library(folder: Path) -> None:
+    """Copy the library of policies and plans, with the schema editors complete from; nothing of it is in force."""
+    folder.mkdir(mode=0o755)
+    for name, text in policies.library_files():
+        save_text(folder / name, text)
 
 
 def is_rehearsal(stores: Stores) -> bool:

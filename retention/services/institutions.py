@@ -1,17 +1,32 @@
-"""Institutions: facts of the journal; archive.yaml is their editable form."""
+"""Institutions: facts of the journal; archive.yaml is their editable form.
+
+Which policies an institution lists decides how long its records are kept, so a change here is asked the same question
+as a change of a policy.
+"""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 
-from retention.catalog.records import InstitutionRecord
-from retention.journal.envelope import NewEntry
-from retention.model.canonical import JsonValue
+from retention.catalog.policy_records import RETENTION_POLICY, STORAGE_PLAN, PolicyRecord
+from retention.catalog.records import InstitutionRecord, StudyFilter
 from retention.model.errors import UsageError
 from retention.model.identifiers import InstitutionId, is_name, new_id
 from retention.model.layout import InstitutionSpec
-from retention.services import commit, events
+from retention.policy.changes import Change, changed
+from retention.policy.difference import listing_changes, plan_changes
+from retention.policy.plan_documents import StoragePlan
+from retention.policy.words import FinalAction
+from retention.services import commit
+from retention.services.entries import institutions as entries
+from retention.services.in_force import retention_policy, storage_plan
+from retention.services.loosening import NO_CONSENT, Consent, loosenings, require_consent
+from retention.services.second_person import ask
 from retention.services.stores import Stores
+
+DEFAULT_PLAN = "standard"
+"""The plan of a new institution, where it names none and that one is in force."""
 
 
 def find(stores: Stores, name: str) -> InstitutionRecord:
@@ -28,8 +43,12 @@ def find(stores: Stores, name: str) -> InstitutionRecord:
 
 
 def add(stores: Stores, spec: InstitutionSpec) -> InstitutionRecord:
-    """Make an institution: its key, its journal entry, its row. Raises UsageError for a name that is none, or taken."""
+    """Make an institution: its key, its journal entry, its row.
+
+    Raises UsageError for a name that is none, or taken, and for a policy or plan that is not in force.
+    """
     _require_name(spec.name)
+    _require_in_force(stores, spec)
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
         if any(record.spec.name == spec.name for record in stores.catalog.institutions()):
@@ -48,17 +67,116 @@ def first_or_known(stores: Stores, name: str) -> InstitutionRecord:
     return find(stores, name)
 
 
+def change(stores: Stores, spec: InstitutionSpec, consent: Consent = NO_CONSENT) -> str | None:
+    """Give the institution of that name new particulars.
+
+    Returns None when they are in force, else the id of the request that a second person has to approve. Raises
+    UsageError, and RefusedError for a loosening that was not asked for with a reason, or that nobody could approve.
+    """
+    record = find(stores, spec.name)
+    _require_in_force(stores, spec)
+    changes = differences(stores, record, spec)
+    if not changes:
+        return None
+    require_consent(f"this change of {spec.name}", changes, consent)
+    if loosenings(changes):
+        return ask(stores, "config", record.institution_id, changes, consent, spec)
+    with stores.commit_lock.hold():
+        commit.bring_up_to_date(stores)
+        entry = entries.set_entry(
+            stores.keyring.institution_key(record.institution_id),
+            stores.clock.now(),
+            stores.actor,
+            record.institution_id,
+            spec,
+            is_loosening=False,
+            reason=consent.reason,
+        )
+        commit.append_locked(stores, [entry])
+    return None
+
+
+def differences(stores: Stores, record: InstitutionRecord, spec: InstitutionSpec) -> list[Change]:
+    """Return what new particulars change, and which of it lets a record of the institution go earlier."""
+    old = record.spec
+    found = [
+        changed(key, getattr(old, key), getattr(spec, key), is_loosening=False)
+        for key in ("title",)
+        if getattr(old, key) != getattr(spec, key)
+    ]
+    if old.ae_titles != spec.ae_titles:
+        said = [", ".join(titles) or None for titles in (old.ae_titles, spec.ae_titles)]
+        found.append(changed("ae_titles", *said, is_loosening=False))
+    is_held = next(stores.catalog.studies(StudyFilter(institution=old.name, limit=1)), None) is not None
+    for key in ("entity", "timezone"):  # whose visits count, and when a day ends
+        before, after = getattr(old, key), getattr(spec, key)
+        if before != after:
+            found.append(changed(key, before, after, is_loosening=is_held and bool(old.policies)))
+    found += _listing(stores, old.policies, spec.policies, is_held=is_held)
+    found += _plan(stores, old.plan, spec.plan)
+    return found
+
+
+def _listing(stores: Stores, old: Sequence[str], new: Sequence[str], *, is_held: bool) -> list[Change]:
+    """Where nothing is held nothing can go, nor by a first policy that never ends in anything but keeping."""
+    may_loosen = is_held
+    if not old:
+        known = _known(stores, RETENTION_POLICY)
+        actions = [retention_policy(known[name]).final_action for name in new if name in known]
+        may_loosen = is_held and any(action is not FinalAction.KEEP for action in actions)
+    found = listing_changes(old, new)
+    if may_loosen:
+        return found
+    return [Change(each.where, each.text, is_loosening=False) for each in found]
+
+
+def _plan(stores: Stores, old: str | None, new: str | None) -> list[Change]:
+    if old == new:
+        return []
+    known = {name: storage_plan(record) for name, record in _known(stores, STORAGE_PLAN).items()}
+    before, after = (known.get(name or "") for name in (old, new))
+    loosens = False
+    if before is not None:
+        asked = after if after is not None else _without_fixity(before)
+        loosens = any(each.is_loosening for each in plan_changes(before, asked))
+    return [changed("plan", old, new, is_loosening=loosens)]
+
+
+def _without_fixity(plan: StoragePlan) -> StoragePlan:
+    return plan.model_copy(update={"fixity": {}})
+
+
 def _add(stores: Stores, spec: InstitutionSpec) -> None:
     institution = InstitutionId(new_id())
     key = stores.keyring.add_institution(institution)
-    data: dict[str, JsonValue] = {
-        "name": spec.name,
-        "title": spec.title,
-        "timezone": spec.timezone,
-        "key": key,
-    }
-    entry = NewEntry(stores.clock.now(), stores.actor, events.INSTITUTION_ADD, institution, data=data)
+    if spec.plan is None and DEFAULT_PLAN in _known(stores, STORAGE_PLAN):
+        spec = InstitutionSpec(
+            spec.name, spec.title, spec.entity, spec.timezone, spec.ae_titles, spec.policies, DEFAULT_PLAN
+        )
+    entry = entries.add_entry(stores.clock.now(), stores.actor, institution, spec, key)
     commit.append_locked(stores, [entry])
+
+
+def _require_in_force(stores: Stores, spec: InstitutionSpec) -> None:
+    for kind, what, names in (
+        (RETENTION_POLICY, "policy", spec.policies),
+        (STORAGE_PLAN, "plan", [spec.plan] if spec.plan else []),
+    ):
+        known = _known(stores, kind)
+        for name in names:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                meant = f"did you mean {close[0]}? " if close else ""
+                hint = f"{meant}in force: {', '.join(known) or 'none yet'}; put one in force: retention policy apply"
+                raise UsageError(f"no {what} called {name} is in force", hint=hint)
+
+
+def _known(stores: Stores, kind: str) -> dict[str, PolicyRecord]:
+    return {
+        force.policy.name: force.policy
+        for force in stores.catalog.policies.in_force()
+        if force.policy.kind == kind
+    }
 
 
 def _require_name(name: str) -> None:

@@ -16,9 +16,11 @@ from retention.markup.faults import Fault
 from retention.markup.text import Text
 from retention.markup.yaml_text import SIZE_BYTES
 from retention.policy.decision import Decision
+from retention.policy.documents import RetentionPolicy
 from retention.policy.examples import ExampleResult, run_examples
 from retention.policy.explain import explain, stay_sentence
 from retention.policy.loading import Loaded, PolicyFile, read_policy_file
+from retention.policy.plan_documents import StoragePlan
 from retention.policy.record import decision_record
 
 _ENDINGS = (".yaml", ".yml")
@@ -60,6 +62,11 @@ def library_text(name: str) -> str:
     return _LIBRARY.joinpath(f"{name}.yaml").read_text("utf-8")
 
 
+def library_files() -> list[tuple[str, str]]:
+    """Return name and text of every file of the library, sorted."""
+    return sorted((file.name, file.read_text("utf-8")) for file in _LIBRARY.iterdir())
+
+
 def library_entry(name: str) -> Loaded:
     """Return what one of `library_names()` says."""
     (loaded,) = read_policy_file(library_text(name), f"{name}.yaml").documents
@@ -68,7 +75,12 @@ def library_entry(name: str) -> Loaded:
 
 def title_of(loaded: Loaded) -> Text:
     """Return what people call a document: its name, where it has no title."""
-    title, name = loaded.document.title, loaded.document.name
+    return title_of_document(loaded.document)
+
+
+def title_of_document(document: RetentionPolicy | StoragePlan) -> Text:
+    """As `title_of`, of a document alone."""
+    title, name = document.title, document.name
     english, french = (None, None) if title is None else (title.en, title.fr)
     return Text(english or french or name, french or english or name)
 

@@ -14,7 +14,6 @@ from functools import cached_property
 
 from retention.catalog.records import (
     Arrival,
-    InstitutionRecord,
     PackageKind,
     PackageRecord,
     QuarantinedRecord,
@@ -31,7 +30,7 @@ from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
 from retention.model.errors import CatalogError, KeyringBrokenError, KeyUnavailableError
 from retention.model.identifiers import InstitutionId, KeyId, PackageId, VolumeId
-from retention.model.layout import InstitutionSpec, Protection, VolumeSpec
+from retention.model.layout import Protection, VolumeSpec
 from retention.package.manifest import KIND_QUARANTINE, Contents, read_contents
 from retention.package.records import FORMAT_VERSION
 from retention.package.sealing import Sealer
@@ -67,7 +66,6 @@ class Projection:
         self._keys = keys or {}
         self._successors = successors
         self._actions: Mapping[str, Callable[[Transaction, Entry], None]] = {
-            events.INSTITUTION_ADD: _institution,
             events.VOLUME_ADD: _volume,
             events.VOLUME_ADOPT: _volume,
             events.VOLUME_REPLACE: _volume_replaced,
@@ -262,15 +260,6 @@ def _quarantined(contents: Contents) -> tuple[QuarantinedRecord, ...]:
         QuarantinedRecord(row.ordinal, row.reason or "", row.detail or "", row.name or "", row.size_bytes)
         for row in contents.instances
     )
-
-
-def _institution(transaction: Transaction, entry: Entry) -> None:
-    data = entry.envelope.data
-    spec = InstitutionSpec(
-        text_of(data, "name"), optional_text_of(data, "title"), timezone=text_of(data, "timezone")
-    )
-    institution = InstitutionId(entry.envelope.institution or "")
-    transaction.record_institution(InstitutionRecord(institution, spec, entry.envelope.seq))
 
 
 def _volume(transaction: Transaction, entry: Entry) -> None:

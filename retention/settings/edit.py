@@ -43,6 +43,21 @@ def add_institution(text: str, spec: InstitutionSpec) -> str:
     return _proved(edited, root, f"below `institutions`: {entry}")
 
 
+def set_institution(text: str, spec: InstitutionSpec) -> str:
+    """Return `text` with an institution as `spec` has it, added where it was not. Raises SettingsError if it cannot."""
+    before, root = _read(text)
+    institutions = root.get("institutions")
+    if not isinstance(institutions, dict) or spec.name not in institutions:
+        return add_institution(text, spec)
+    value = _institution_value(spec)
+    written = yaml_text_of(value)
+    span = before.nodes["institutions", spec.name].value
+    kept = before.text[: span.start].rstrip(" \n\r") + " "  # a value in lines of its own becomes one line
+    edited = kept + written + before.text[span.end :]
+    institutions[spec.name] = value
+    return _proved(edited, root, f"below `institutions`: {yaml_text_of(spec.name)}: {written}")
+
+
 def replace_volume(text: str, name: str, url: str) -> str:
     """Return `text` with the volume `name` at another place. Raises UsageError for an unknown name, SettingsError."""
     before, root = _read(text)

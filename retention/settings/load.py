@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention.model.errors import ArchiveNotFoundError, SettingsError
+from retention.model.errors import ArchiveNotFoundError, SettingsError, UsageError
 from retention.model.layout import (
     ArchiveSettings,
     DimseSpec,
@@ -87,6 +87,27 @@ def parse_document(data: bytes | str, file_name: str = FILE_NAME) -> ArchiveDocu
             faults=in_order(faults),
         )
     return document
+
+
+def require_institution_section(spec: InstitutionSpec) -> None:
+    """Raise UsageError, with everything that is wrong, unless archive.yaml could say this of an institution."""
+    from pydantic import ValidationError
+
+    from retention.settings.document import InstitutionSection
+
+    said = {
+        "title": spec.title,
+        "entity": spec.entity,
+        "timezone": spec.timezone,
+        "ae_titles": list(spec.ae_titles),
+        "policies": list(spec.policies),
+        "plan": spec.plan,
+    }
+    try:
+        InstitutionSection.model_validate(said)
+    except ValidationError as error:
+        wrong = [f"{found['loc'][0]}: {found['msg']}" for found in error.errors(include_url=False)]
+        raise UsageError("; ".join(wrong), hint="retention institution set --help") from None
 
 
 def settings_of(document: ArchiveDocument) -> ArchiveSettings:

@@ -58,6 +58,15 @@ def held(held_template: World, folder: Path) -> World:
     return held_template.copy(folder)
 
 
+@pytest.fixture
+def known(empty: World) -> World:
+    """An archive with two studies of two patients whose birth dates are possible."""
+    empty.send("a.dcm", instance(1, born="19600229"))
+    empty.send("b.dcm", instance(1, study="1.2.840.99.2", patient="IPP-2", born="19600229"))
+    empty.ingest()
+    return empty
+
+
 @pytest.fixture(autouse=True)
 def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let syncs cost nothing: nobody cuts the power here (tests of storage do)."""

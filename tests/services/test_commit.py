@@ -16,6 +16,7 @@ from retention.keyring.keyring import OpenKey
 from retention.model.errors import CatalogError, LockedError, NotFoundError, VolumeUnavailableError
 from retention.model.layout import InstitutionSpec
 from retention.services import commit, events, institutions, payloads, projection
+from retention.services.entries import ACTIONS
 from retention.services.progress import NoProgress
 from retention.services.projection import in_batches
 from retention.services.stores import Stores
@@ -193,7 +194,10 @@ def test_a_sealed_payload_is_read_by_the_commit_as_it_will_be_by_a_rebuild(held:
     monkeypatch.setattr(
         projection,
         "ACTIONS",
-        {"test.note": lambda applying, entry: read.append(applying.payloads.read(entry))},
+        {
+            **ACTIONS,
+            "test.note": lambda applying, entry: read.append(applying.payloads.read(entry)),
+        },
     )
     with held.opened() as stores:
         key = stores.keyring.index_key
@@ -210,7 +214,10 @@ def test_a_patients_key_that_is_at_hand_is_not_looked_up(held: World, monkeypatc
     monkeypatch.setattr(
         projection,
         "ACTIONS",
-        {"test.note": lambda applying, entry: read.append(applying.payloads.read(entry))},
+        {
+            **ACTIONS,
+            "test.note": lambda applying, entry: read.append(applying.payloads.read(entry)),
+        },
     )
     with held.opened() as stores:
         institution = stores.catalog.institutions()[0].institution_id

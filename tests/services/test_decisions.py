@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from retention.catalog.policy_records import PolicyRecord
-from retention.catalog.tables import STUDY
 from retention.model.clock import RehearsalClock
 from retention.model.states import StudyState
 from retention.services import decisions
 from retention.services.policies import library_entry
 from retention.services.stores import Stores
+from tests.services.deciding import CT, OTHER, rows
 from tests.services.instances import instance
 from tests.services.world import World
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
-CT, OTHER = "1.2.840.99.1", "1.2.840.99.2"
 
 
 def version_of(name: str) -> PolicyRecord:
@@ -41,20 +38,7 @@ def bind(stores: Stores, *policies: str, plan: str | None = None, timezone: str 
         spec = type(record.spec)(record.spec.name, timezone=timezone, policies=policies, plan=plan)
         transaction.record_institution(type(record)(record.institution_id, spec, record.sequence))
         transaction.policies.list_for(record.institution_id, AT, retires=False)
-
-
-def rows(stores: Stores) -> dict[str, dict[str, Any]]:
-    with stores.catalog._database.read() as connection:
-        return {row.study_uid: row._asdict() for row in connection.execute(select(STUDY))}
-
-
-@pytest.fixture
-def known(empty: World) -> World:
-    """An archive with two studies of two patients whose birth dates are possible."""
-    empty.send("a.dcm", instance(1, born="19600229"))
-    empty.send("b.dcm", instance(1, study=OTHER, patient="IPP-2", born="19600229"))
-    empty.ingest()
-    return empty
+        transaction.mark_stale(record.institution_id)
 
 
 @pytest.fixture

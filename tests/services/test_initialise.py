@@ -11,6 +11,8 @@ import pytest
 from retention.archive import create_archive, open_archive
 from retention.model.errors import ArchiveNotFoundError, ClockRefusedError, SettingsError, UsageError
 from retention.services import documents, events, initialise
+from retention.services.entries.policies import POLICY_APPLY
+from retention.services.policies import library_files
 from retention.storage import syscalls
 from retention.storage.syscalls import sync_directory
 from tests.services.world import COLD, GLACIER, HOT, REPLICAS, VOLUMES, World
@@ -41,11 +43,12 @@ def test_journal_and_keyring_lie_on_both_hot_and_the_first_three_cold_volumes(em
 def test_the_first_entries_say_what_the_archive_is(empty: World):
     with empty.opened() as stores:
         entries = [entry.envelope for entry in stores.journal.read()]
-        assert [entry.action for entry in entries] == [events.ARCHIVE_CREATE, *[events.VOLUME_ADD] * 10]
+        actions = [entry.action for entry in entries]
+        assert actions == [events.ARCHIVE_CREATE, *[events.VOLUME_ADD] * 10, POLICY_APPLY]
         assert entries[0].objects == {"archive": stores.archive_id}
         assert entries[0].data == {"rehearsal": False}
         assert not initialise.is_rehearsal(stores)
-        assert stores.catalog.position().size == 11
+        assert stores.catalog.position().size == 12
 
 
 def test_the_default_tiers_are_copies_a_code_and_slow_copies(empty: World):
@@ -128,3 +131,11 @@ def test_what_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch, was_there
     assert not was_there or list(root.iterdir()) == []
     monkeypatch.undo()
     create_archive(root, "test", is_rehearsal=False).stores.close()
+
+
+def test_the_library_lies_beside_the_archive_and_only_the_standard_plan_is_in_force(empty: World):
+    files = {path.name: path.read_text() for path in (empty.root / "policies").iterdir()}
+    assert files == dict(library_files())
+    with empty.opened() as stores:
+        in_force = [(force.policy.kind, force.policy.name) for force in stores.catalog.policies.in_force()]
+        assert in_force == [("StoragePlan", "standard")]

@@ -7,7 +7,8 @@ import pytest
 from retention.catalog.records import InstitutionRecord
 from retention.model.errors import UsageError, VolumeUnavailableError
 from retention.model.layout import InstitutionSpec
-from retention.services import commit, events, institutions
+from retention.services import commit, institutions
+from retention.services.entries import institutions as entries
 from tests.services.world import World
 
 
@@ -15,10 +16,11 @@ def test_an_institution_has_its_key_its_entry_and_its_row(empty: World):
     with empty.opened() as stores:
         made = institutions.add(stores, InstitutionSpec("necker", "Hôpital Necker", timezone="Europe/Paris"))
         entry = list(stores.journal.read())[-1].envelope
-        assert (entry.action, entry.institution) == (events.INSTITUTION_ADD, made.institution_id)
+        assert (entry.action, entry.institution) == (entries.INSTITUTION_ADD, made.institution_id)
         key = stores.keyring.institution_key(made.institution_id)
         assert entry.data == {
-            "name": "necker", "title": "Hôpital Necker", "timezone": "Europe/Paris", "key": key.key_id
+            "name": "necker", "title": "Hôpital Necker", "entity": None, "timezone": "Europe/Paris", "ae_titles": [],
+            "policies": [], "plan": "standard", "key": key.key_id,
         }  # fmt: skip
         assert institutions.find(stores, "necker") == made
         assert (made.spec.title, made.spec.timezone) == ("Hôpital Necker", "Europe/Paris")

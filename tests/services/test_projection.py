@@ -15,6 +15,7 @@ from retention.model.errors import CatalogError
 from retention.model.findings import Health
 from retention.services import audit_record, commit, events
 from retention.services.audit_record import AuditOutcome
+from retention.services.entries.institutions import INSTITUTION_ADD
 from retention.services.projection import Projection
 from retention.services.stores import Stores
 from tests.services.instances import OTHER_STUDY, STUDY, instance, unidentified
@@ -169,7 +170,7 @@ def test_actions_that_change_nothing_are_passed_over(held: World):
     ("action", "data", "payload"),
     [
         (events.PACKAGE_INGEST, {"kind": "study"}, None),
-        (events.INSTITUTION_ADD, {"name": None}, None),
+        (INSTITUTION_ADD, {"name": None}, None),
         (events.SHARD_REPAIR, {"shards": "all"}, None),
         (events.SHARD_REPAIR, {"shards": [1]}, None),
         (events.AUDIT_RUN, {}, b"garbage"),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli import exit_codes
+from retention.cli.commands import policy_force
+from retention.cli.commands.policy_files import Paths, language, read_files, said
 from retention.cli.invocation import Result, command, current
 from retention.cli.names import require_known
 from retention.cli.output import remark
@@ -27,19 +29,17 @@ if TYPE_CHECKING:
         PolicyTest,
         PolicyValidate,
     )
-    from retention.markup.text import Language
     from retention.policy.loading import Loaded, PolicyFile
     from retention.services.policies import ExampleRun
 
-Paths = Annotated[list[Path], typer.Argument(metavar="FILE|DIR…", help="Policy files, or folders of them.")]
-
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Policies: start from the library, check, test.")
+    group = typer.Typer(help="Policies: write, check, test, compare, put in force, explain.")
     group.command("new")(new)
     group.command("schema")(schema)
     group.command("validate")(validate)
     group.command("test")(test)
+    policy_force.add_to(group)
     app.add_typer(group, name="policy")
 
 
@@ -107,7 +107,7 @@ def schema() -> Result[PolicySchema]:
 @command("policy validate")
 def validate(paths: Paths) -> Result[PolicyValidate]:
     """Check policy files: every fault, at its place."""
-    files = _read(paths)
+    files = read_files(paths)
     data: PolicyValidate = {
         "valid": not any(file.faults for file in files),
         "files": [_file_row(file) for file in files],
@@ -135,7 +135,7 @@ def test(paths: Paths) -> Result[PolicyTest]:
     """Run the examples in policy files, and explain wrong ones."""
     from retention.services.policies import example_runs
 
-    files = _read(paths)
+    files = read_files(paths)
     run = [
         [each for loaded in file.documents for each in example_runs(loaded)] if not file.faults else []
         for file in files
@@ -173,7 +173,7 @@ def _example(file: str, each: ExampleRun) -> PolicyExample:
             }
             for difference in each.differences
         ],
-        "sentences": [_said(sentence) for sentence in each.sentences],
+        "sentences": [said(sentence) for sentence in each.sentences],
     }
 
 
@@ -207,28 +207,10 @@ def _wrong_lines(file: PolicyFile, each: ExampleRun) -> Iterator[str]:
     yield ""
     yield current.say("policy.example", policy=each.document, example=each.example)
     faults = [difference.fault for difference in each.differences]
-    yield from _harmless_lines(render(file.name, file.text, faults, _language()))
+    yield from _harmless_lines(render(file.name, file.text, faults, language()))
     yield current.say("policy.because")
-    yield from (f"  {harmless(_said(sentence))}" for sentence in each.sentences)
+    yield from (f"  {harmless(said(sentence))}" for sentence in each.sentences)
     yield ""
-
-
-def _read(paths: Iterable[Path]) -> list[PolicyFile]:
-    """Read what was named. Raises NotFoundError for a path that is not there, and for a folder without a policy."""
-    from retention.model.errors import NotFoundError
-    from retention.services import policies
-
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise NotFoundError(
-                current.say("policy.absent", path=path), hint=current.say("policy.absent_hint")
-            )
-        below = policies.files_below(path)
-        if not below:
-            raise NotFoundError(current.say("policy.empty", path=path), hint=current.say("policy.empty_hint"))
-        found += below
-    return policies.read_files(found)
 
 
 def _file_row(file: PolicyFile) -> PolicyFileRow:
@@ -253,7 +235,7 @@ def _problems(file: PolicyFile) -> Iterator[PolicyProblem]:
             "column": fault.column,
             "length": fault.length,
             "where": fault.where,
-            "message": fault.sentence(_language()),
+            "message": fault.sentence(language()),
             "suggestion": fault.suggestion,
         }
 
@@ -262,7 +244,7 @@ def _fault_lines(file: PolicyFile) -> Iterator[str]:
     """Show every fault at its place, the heading coloured."""
     from retention.markup.faults import report
 
-    heading, *shown = _harmless_lines(report(file.name, file.text, file.faults, _language()))
+    heading, *shown = _harmless_lines(report(file.name, file.text, file.faults, language()))
     yield toned("failed", heading)
     yield from shown
 
@@ -274,14 +256,4 @@ def _harmless_lines(text: str) -> Iterator[str]:
 def _title(loaded: Loaded) -> str:
     from retention.services.policies import title_of
 
-    return _said(title_of(loaded))
-
-
-def _said(what: object) -> str:
-    from retention.markup.text import say
-
-    return say(what, _language())
-
-
-def _language() -> Language:
-    return "fr" if current.language == "fr" else "en"
+    return said(title_of(loaded))

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from retention.journal.envelope import Entry
-from retention.services.entries import signing
+from retention.services.entries import institutions, policies, signing
 from retention.services.entries.applying import Applying
 
 ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
+    institutions.INSTITUTION_ADD: institutions.apply,
+    institutions.INSTITUTION_SET: institutions.apply,
+    policies.POLICY_APPLY: policies.apply,
     signing.SIGNING_KEY: signing.apply_key,
 }
 """Every action that changes the catalog, beside the holdings' own in `services.projection`."""

@@ -120,6 +120,10 @@ def test_a_plan_with_a_tier_that_is_not_there_is_an_error(stores: Stores):
 
 def test_without_a_plan_nothing_moves(world: World):
     with world.opened() as stores:
+        (institution,) = stores.catalog.institutions()
+        with stores.catalog.transaction() as transaction:
+            transaction.record_institution(replace(institution, spec=replace(institution.spec, plan=None)))
+            transaction.mark_stale(institution.institution_id)
         assert moves(stores, date(2090, 1, 1)) == []
 
 
