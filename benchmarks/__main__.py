@@ -1,10 +1,11 @@
 """Every benchmark in one run, and the table of them in docs/benchmarks.md.
 
-Run: python -m benchmarks [--corpus DIR] [--only ingest,audit] [--quick] [--out FILE]
+Run: python -m benchmarks [--corpus DIR] [--essential | --only ingest,audit] [--quick] [--out FILE]
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -39,54 +40,81 @@ PROGRAMS: dict[str, tuple[str, Callable[[Setting], Iterable[Row]]]] = {
     "startup": ("Starting", bench_startup.measure),
 }
 POLICY = "policy"
+TITLES = {name: title for name, (title, _) in PROGRAMS.items()} | {POLICY: "Decisions of policies"}
+ESSENTIAL = ("ingest", "audit", "repair", "export", "small", "startup")
 _MARK = "<!-- below: written by `make bench` -->\n"
+_HEADING = "## "
 
 
 def main() -> int:
     parser = arguments(__doc__)
-    parser.add_argument("--only", help=f"some of {', '.join([*PROGRAMS, POLICY])}, separated by commas")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--only", help=f"some of {', '.join(TITLES)}, separated by commas")
+    which.add_argument("--essential", action="store_true", help=f"only {', '.join(ESSENTIAL)}: some minutes")
     parser.add_argument("--out", type=Path, default=PROJECT / "docs" / "benchmarks.md")
     given = parser.parse_args()
-    chosen = given.only.split(",") if given.only else [*PROGRAMS, POLICY]
-    unknown = set(chosen) - {*PROGRAMS, POLICY}
+    chosen = ESSENTIAL if given.essential else given.only.split(",") if given.only else list(TITLES)
+    unknown = set(chosen) - set(TITLES)
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     failed = []
     with setting_of(given) as setting:
-        parts = [_introduction(setting)]
+        page = Page(given.out)
+        page.introduction = f"Of the machine that measured last:\n\n{description(setting.scratch)}"
         for name in chosen:
             started_s = time.perf_counter()
-            title = PROGRAMS[name][0] if name in PROGRAMS else "Decisions of policies"
-            print(f"{title} …", file=sys.stderr, flush=True)
+            print(f"{TITLES[name]} …", file=sys.stderr, flush=True)
+            how = _how(setting)
             try:
                 text = _policy(setting) if name == POLICY else table(list(PROGRAMS[name][1](setting)))
             except (RuntimeError, AssertionError, OSError) as error:
                 failed.append(name)
-                text = f"Not measured: {type(error).__name__}.\n"
                 print(f"  failed: {error}", file=sys.stderr)
+                continue
             print(f"{text}  {time.perf_counter() - started_s:.0f} s", file=sys.stderr, flush=True)
-            parts.append(f"## {title}\n\n{text}")
-    _write(given.out, "\n".join(parts))
-    print(f"Written to {given.out.name}.", file=sys.stderr)
+            page.put(TITLES[name], f"{how}\n\n{text}")
+    print(
+        f"Written to {given.out.name}." + (f" Failed: {', '.join(failed)}." if failed else ""),
+        file=sys.stderr,
+    )
     return 1 if failed else 0
 
 
-def _introduction(setting: Setting) -> str:
+def _how(setting: Setting) -> str:
+    """Return when, on what and beside what else a program ran. Other work on the machine spoils every figure."""
     corpus = "2 GB of generated CT" if setting.corpus is None else "studies given on the command line"
-    quick = " **Quick sizes: these figures say nothing about speed.**" if setting.is_quick else ""
-    how = f"Measured on {datetime.now(UTC):%-d %B %Y}, medians of {setting.rounds}, both sides in turn"
-    return f"{how}; {corpus}.{quick}\n\n{description(setting.scratch)}"
+    quick = "**Quick sizes: these figures say nothing about speed.** " if setting.is_quick else ""
+    others = os.getloadavg()[0]
+    return (
+        f"{quick}{datetime.now(UTC):%-d %B %Y}, medians of {setting.rounds}, both sides in turn; {corpus};\n"
+        f"{others:.1f} processes at work, on average over the minute before."
+    )
+
+
+class Page:
+    """docs/benchmarks.md: what people wrote above the mark, and below it one section a program, each written as soon
+    as it is measured: what was not measured this time stays."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        text = path.read_text() if path.exists() else "# How fast, how big\n\n"
+        self._above, _, measured = text.partition(_MARK)
+        self._sections: dict[str, str] = {}
+        for section in measured.split(f"\n{_HEADING}")[1:]:
+            title, _, body = section.partition("\n")
+            self._sections[title] = body.strip("\n") + "\n"
+        self.introduction = ""
+
+    def put(self, title: str, body: str) -> None:
+        self._sections[title] = body
+        known = [each for each in TITLES.values() if each in self._sections]
+        sections = (f"{_HEADING}{each}\n\n{self._sections[each]}" for each in known)
+        self._path.write_text(self._above + _MARK + "\n" + "\n".join([self.introduction, *sections]))
 
 
 def _policy(setting: Setting) -> str:
     decisions = str(setting.size(100_000, 2_000))
     return run_module("benchmarks.bench_policy", "--decisions", decisions).output
-
-
-def _write(path: Path, measured: str) -> None:
-    """Replace what was measured; what people wrote above the mark stays."""
-    written = path.read_text() if path.exists() else "# How fast, how big\n\n"
-    path.write_text(written.partition(_MARK)[0] + _MARK + "\n" + measured)
 
 
 if __name__ == "__main__":

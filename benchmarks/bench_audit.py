@@ -9,41 +9,35 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.archives import COLD, Archive, startup_of
+from benchmarks.archives import COLD, startup_of
 from benchmarks.children import Run
 from benchmarks.figures import Row, compare
 from benchmarks.files import drop_cached, files_below, size_of, warm
-from benchmarks.peers import Restic, b3sum
+from benchmarks.peers import b3sum
 from benchmarks.setting import Setting, alone
 
 
 def measure(setting: Setting) -> Iterator[Row]:
-    source = setting.studies()
-    with setting.folder() as folder:
-        archive, restic = Archive(folder), Restic(folder)
-        archive.ingest(source, "cold")
-        restic.backup(source)
-        shards = archive.shards(*COLD)
-
-        repository = restic.files()
+    archive, restic = setting.archive("cold"), setting.repository()
+    shards, repository = archive.shards(*COLD), restic.files()
+    both = compare(
+        setting.rounds,
+        after(drop_cached, shards, archive.audit),
+        after(drop_cached, repository, restic.check),
+    )
+    size_bytes = size_of(files_below(setting.studies()))
+    startup_s = startup_of(both.ours), restic.startup_s()
+    work = "audit all of a cold archive, in originals"
+    yield both.row(work, size_bytes, "restic check --read-data", 5, startup_s)
+    for state, prepare in (("after dropping its cache", drop_cached), ("warm", warm)):
         both = compare(
             setting.rounds,
-            after(drop_cached, shards, archive.audit),
-            after(drop_cached, repository, restic.check),
+            after(prepare, shards, archive.audit),
+            after(prepare, shards, partial(b3sum, shards)),
         )
-        size_bytes = size_of(files_below(source))
-        startup_s = startup_of(both.ours), restic.startup_s()
-        work = "audit all of a cold archive, in originals"
-        yield both.row(work, size_bytes, "restic check --read-data", 5, startup_s)
-        for state, prepare in (("after dropping its cache", drop_cached), ("warm", warm)):
-            both = compare(
-                setting.rounds,
-                after(prepare, shards, archive.audit),
-                after(prepare, shards, partial(b3sum, shards)),
-            )
-            work = f"audit, in stored bytes, {state}"
-            startup_s = startup_of(both.ours), 0.0
-            yield both.row(work, size_of(shards), "b3sum of the same files", 0.5, startup_s)
+        startup_s = startup_of(both.ours), 0.0
+        work = f"audit, in stored bytes, {state}"
+        yield both.row(work, size_of(shards), "b3sum of the same files", 0.5, startup_s)
 
 
 def after(

@@ -5,15 +5,16 @@ Run: python -m benchmarks.bench_ingest [--corpus DIR] [--quick]
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pydicom
 
 from benchmarks.archives import HOT, Archive, startup_of
 from benchmarks.children import Run
-from benchmarks.figures import Row, compare, size_text
+from benchmarks.figures import Row, compare_each, size_text
 from benchmarks.files import files_below, size_of, warm
 from benchmarks.peers import Restic
 from benchmarks.setting import Setting, alone
@@ -33,42 +34,52 @@ def measure(setting: Setting) -> Iterator[Row]:
     yield from measure_folder(setting, real_files(), "pydicom's files", {})
 
 
-def measure_folder(setting: Setting, source: Path, name: str, targets: dict[str, float]) -> Iterator[Row]:
+def measure_folder(
+    setting: Setting, source: Path, name: str, targets: Mapping[str, float | None]
+) -> Iterator[Row]:
     files = files_below(source)
     size_bytes = size_of(files)
-    stored: dict[str, int] = {}
+    with (
+        setting.folder() as folder
+    ):  # everything stays until the end: to delete takes time from what comes next
+        numbers = count()
 
-    def ours(tier: str) -> Run:
-        with setting.folder() as folder:
-            archive = Archive(folder)
-            done = archive.ingest(source, tier)
-            if tier == "hot":
-                stored["ours"] = archive.size_bytes(HOT[0])
-            return done
+        def ours(tier: str) -> Run:
+            return archives(tier).ingest(source, tier)
 
-    def theirs() -> Run:
-        with setting.folder() as folder:
-            restic = Restic(folder)
-            done = restic.backup(source)
-            stored["theirs"] = restic.size_bytes()
-            stored["start"] = int(restic.startup_s() * 1000)
-            return done
+        def archives(tier: str) -> Archive:
+            made[tier] = Archive(new_folder(folder, next(numbers)))
+            return made[tier]
 
-    for tier in ("hot", "cold"):
+        def theirs() -> Run:
+            repositories.append(Restic(new_folder(folder, next(numbers))))
+            return repositories[-1].backup(source)
+
+        made: dict[str, Archive] = {}
+        repositories: list[Restic] = []
         warm(files)
-        both = compare(setting.rounds, partial(ours, tier), theirs)
-        startup_s = startup_of(both.ours), stored["start"] / 1000
-        work = f"ingest {name} into {tier}, {size_text(size_bytes)}"
-        yield both.row(work, size_bytes, "restic backup", targets.get(tier), startup_s)
+        both = compare_each(setting.rounds, {tier: partial(ours, tier) for tier in ("hot", "cold")}, theirs)
+        peer_start_s = repositories[-1].startup_s()
+        for tier, compared in both.items():
+            startup_s = startup_of(compared.ours), peer_start_s
+            work = f"ingest {name} into {tier}, {size_text(size_bytes)}"
+            yield compared.row(work, size_bytes, "restic backup", targets.get(tier), startup_s)
+        stored, theirs_stored = made["hot"].size_bytes(HOT[0]), repositories[-1].size_bytes()
     yield Row(
         f"stored bytes of one hot copy, {name}",
-        f"{size_text(stored['ours'])} ({size_bytes / stored['ours']:.2f}:1)",
+        f"{size_text(stored)} ({size_bytes / stored:.2f}:1)",
         "restic's repository",
-        f"{size_text(stored['theirs'])} ({size_bytes / stored['theirs']:.2f}:1)",
-        stored["theirs"] / stored["ours"],
+        f"{size_text(theirs_stored)} ({size_bytes / theirs_stored:.2f}:1)",
+        theirs_stored / stored,
         "smaller",
-        stored["ours"] < stored["theirs"],
+        stored < theirs_stored,
     )
+
+
+def new_folder(parent: Path, number: int) -> Path:
+    path = parent / str(number)
+    path.mkdir()
+    return path
 
 
 if __name__ == "__main__":

@@ -15,15 +15,16 @@ from benchmarks.files import files_below, size_of
 from benchmarks.setting import Setting, alone
 
 TARGET_BYTES = 300 * MB
+DISTINCT = ("--distinct", "100")
 
 
 def measure(setting: Setting) -> Iterator[Row]:
     instances, frames = setting.size(8_000, 200), setting.size(1_000, 25)
-    many = setting.generated("large-study", "--instances", str(instances))
+    many = setting.generated("large-study", "--instances", str(instances), *DISTINCT)
     yield from measure_study(setting, many, f"one study of {instances:,} instances")
     setting.forget("large-study")
     single = setting.generated(
-        "large-instance", "--instances", "1", "--rows", "1024", "--frames", str(frames)
+        "large-instance", "--instances", "1", "--rows", "1024", "--frames", str(frames), *DISTINCT
     )
     yield from measure_study(setting, single, "one instance")
     setting.forget("large-instance")

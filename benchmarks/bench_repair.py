@@ -26,8 +26,7 @@ TARGET = 20.0
 
 def measure(setting: Setting) -> Iterator[Row]:
     with setting.folder() as folder:
-        archive = Archive(folder)
-        archive.ingest(setting.studies(), "cold")
+        archive = setting.archive("cold")
         sources = par2_sources(archive, folder, setting.size(PAR2_BYTES, PAR2_BYTES // 64))
         lost_bytes = 0
 

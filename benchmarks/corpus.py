@@ -1,6 +1,6 @@
 """Generated studies: smooth noise on shapes, 12 bits in 16, the same bytes every time.
 
-Run: python -m benchmarks.corpus FOLDER --instances 3840 --studies 16 [--rows 512] [--frames 1]
+Run: python -m benchmarks.corpus FOLDER --instances 3840 --studies 16 [--rows 512]
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -109,10 +110,14 @@ def head(study: int, instance: int, rows: int, frames: int) -> bytes:
 
 
 def write(
-    folder: Path, *, studies: int, instances: int, rows: int, frames: int, first: int
+    folder: Path, *, studies: int, instances: int, rows: int, frames: int, first: int, distinct: int
 ) -> Iterator[Path]:
-    """Write `instances` files, shared out evenly over studies numbered from `first`; yield each."""
+    """Write `instances` files, shared out evenly over studies numbered from `first`; yield each.
+
+    With `distinct`, slices repeat after so many: enough where only the size counts.
+    """
     scene = Scene(rows, seed=1 + first)
+    slice_of = lru_cache(maxsize=distinct)(scene.slice)
     for number in range(instances):
         study, instance = divmod(number, -(-instances // studies))
         study += first
@@ -121,7 +126,8 @@ def write(
         with path.open("xb") as file:
             file.write(head(study, instance, rows, frames))
             for frame in range(frames):
-                file.write(scene.slice(instance + frame))
+                shown = instance + frame
+                file.write(slice_of(shown % distinct) if distinct else scene.slice(shown))
         yield path
 
 
@@ -135,6 +141,7 @@ def main() -> None:
     parser.add_argument(
         "--first", type=int, default=0, help="the first study's number: others are other studies"
     )
+    parser.add_argument("--distinct", type=int, default=0, help="slices that differ (0: all)")
     given = parser.parse_args()
     written = write(
         given.folder,
@@ -143,6 +150,7 @@ def main() -> None:
         rows=given.rows,
         frames=given.frames,
         first=given.first,
+        distinct=given.distinct,
     )
     print(f"{sum(path.stat().st_size for path in written):,} bytes")
 

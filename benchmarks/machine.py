@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from textwrap import fill
 
 from benchmarks import peers
 from benchmarks.figures import MB
@@ -16,6 +17,7 @@ from benchmarks.files import drop_cached, warm
 from retention import __version__
 
 _PROBE_BYTES = 256 * 1024 * 1024
+_LINE = 120
 _PIECE_BYTES = 4 * 1024 * 1024
 _LIBRARIES = ("blake3", "cryptography", "numpy", "pyeclib", "sqlalchemy", "sqlmodel", "zstandard")
 
@@ -26,14 +28,13 @@ def description(scratch: Path) -> str:
 
 
 def _lines(scratch: Path) -> Iterator[str]:
-    load = os.getloadavg()[0]
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     yield f"{os.cpu_count()} cores ({_processor()}), {memory_bytes / 2**30:.0f} GiB of memory"
-    yield f"other work on the machine at the start: {load:.1f} processes on average over a minute"
     write, read = _disk_rates(scratch)
     yield f"disk: {write:,.0f} MB/s written with fsync, {read:,.0f} MB/s read after dropping the file's cache"
     yield f"{_distribution()}, {platform.machine()}, Python {platform.python_version()}"
-    yield f"retention {__version__}; " + ", ".join(f"{name} {metadata.version(name)}" for name in _LIBRARIES)
+    libraries = [f"{name} {metadata.version(name)}" for name in _LIBRARIES]
+    yield fill(f"retention {__version__}; " + ", ".join(libraries), width=_LINE, subsequent_indent="  ")
     yield ", ".join(f"{name} {version}" for name, version in peers.versions().items())
 
 

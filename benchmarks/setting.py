@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.archives import Archive
 from benchmarks.children import run_module
 from benchmarks.figures import Row, table
+from benchmarks.peers import Restic
 
 ROUNDS = 3
 
@@ -25,6 +27,8 @@ class Setting:
     rounds: int = ROUNDS
     is_quick: bool = False
     _made: dict[str, Path] = field(default_factory=dict)
+    _archives: dict[str, Archive] = field(default_factory=dict)
+    _repositories: list[Restic] = field(default_factory=list)
 
     def size(self, full: int, quick: int) -> int:
         return quick if self.is_quick else full
@@ -35,6 +39,22 @@ class Setting:
             return self.corpus
         instances = str(self.size(3_840, 96))
         return self.generated("ct", "--instances", instances, "--studies", "16")
+
+    def archive(self, tier: str) -> Archive:
+        """Return an archive whose `tier` holds the studies; made at most once a run, and left as it is."""
+        if tier not in self._archives:
+            archive = Archive(self._folder(tier))
+            archive.ingest(self.studies(), tier)
+            self._archives[tier] = archive
+        return self._archives[tier]
+
+    def repository(self) -> Restic:
+        """Return the peer's repository of the studies; made at most once a run."""
+        if not self._repositories:
+            restic = Restic(self._folder("peer"))
+            restic.backup(self.studies())
+            self._repositories.append(restic)
+        return self._repositories[0]
 
     def generated(self, name: str, *arguments: str) -> Path:
         """Return a generated corpus; made at most once a run, in a process of its own."""
@@ -47,6 +67,11 @@ class Setting:
     def forget(self, name: str) -> None:
         """Delete a generated corpus that nobody needs any more."""
         shutil.rmtree(self._made.pop(name))
+
+    def _folder(self, name: str) -> Path:
+        path = self.scratch / f"held-{name}"
+        path.mkdir()
+        return path
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
