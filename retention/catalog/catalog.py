@@ -32,6 +32,7 @@ from retention.catalog.figures import Figures
 from retention.catalog.files import make_file
 from retention.catalog.moving import Moving
 from retention.catalog.policies import Policies
+from retention.catalog.recalls import Recalls
 from retention.catalog.records import (
     EVERYTHING,
     CatalogCounts,
@@ -72,6 +73,7 @@ class Catalog:
         self.policies = Policies(database)
         self.search = Search(database)
         self.facts = FactTable(database)
+        self.recalls = Recalls(database)
 
     @classmethod
     def create(

@@ -23,7 +23,7 @@ from retention.catalog.places import read_institutions
 from retention.catalog.policies import read_enactments, read_in_force
 from retention.catalog.policy_records import EnactmentRecord, ForceRecord
 from retention.catalog.records import InstitutionRecord
-from retention.catalog.tables import INSTITUTION, SERIES, STALE, STUDY
+from retention.catalog.tables import INSTITUTION, PACKAGE, SERIES, STALE, STUDY
 from retention.model.errors import NotFoundError
 from retention.model.identifiers import InstitutionId
 from retention.model.patient import PatientIdentity
@@ -259,13 +259,13 @@ def study_row_of(connection: Connection, institution_row: int, study_uid: str) -
     return row
 
 
-def record_access(connection: Connection, institution_row: int, study_uid: str, on: date) -> None:
-    """Note the day of an access; an earlier one changes nothing."""
+def record_access(connection: Connection, package_row: int, on: date) -> None:
+    """Note the day of an access to the study of a package; an earlier one changes nothing."""
+    study = select(PACKAGE.c.study_row).where(PACKAGE.c.id == package_row)
     connection.execute(
         update(STUDY)
         .where(
-            STUDY.c.study_uid == study_uid,
-            STUDY.c.institution_row == institution_row,
+            STUDY.c.id == study.scalar_subquery(),
             func.coalesce(STUDY.c.accessed_on, date.min) < on,
         )
         .values(accessed_on=on, is_stale=True)

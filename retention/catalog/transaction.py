@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from retention.catalog import deciding, intake, ledger, packages, patients, places, shards, staleness, state
 from retention.catalog.fact_intake import FactWriter
 from retention.catalog.policies import PolicyWriting
+from retention.catalog.recalls import RecallWriting
 from retention.catalog.records import (
     InstitutionRecord,
     JournalPosition,
@@ -129,9 +130,17 @@ class Transaction:
             )
         return staleness.mark_institution_stale(self._connection, owner)
 
-    def record_access(self, institution_id: InstitutionId, study_uid: str, on: date) -> None:
-        """Note that somebody read instances of a study on a day: its plan may keep it warm."""
-        deciding.record_access(self._connection, self._places.institution(institution_id), study_uid, on)
+    def record_access(self, package_id: PackageId, on: date) -> None:
+        """Note that somebody read instances of a package's study on a day: its plan may keep it warm.
+
+        Raises NotFoundError.
+        """
+        deciding.record_access(self._connection, self._package_row(package_id), on)
+
+    @property
+    def recalls(self) -> RecallWriting:
+        """What may be done to recalls in this step."""
+        return RecallWriting(self._connection)
 
     def deciding(self) -> deciding.Deciding:
         """What is asked and written when studies are decided again, in this step."""

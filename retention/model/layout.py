@@ -94,6 +94,11 @@ class TierSpec:
     recall: RecallSpec | None = None
     takes_from_bytes: int | None = None
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether what lies there has to be recalled before it is read."""
+        return self.recall is not None or self.availability != "ONLINE"
+
 
 @dataclass(frozen=True, slots=True)
 class InstitutionSpec:

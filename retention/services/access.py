@@ -11,8 +11,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from retention.catalog.records import PackageSummary, ShardRecord
-from retention.model.errors import PackageLostError, StorageError, VolumeUnavailableError
+from retention.catalog.records import PackageSummary, ShardRecord, StudyDetail
+from retention.model.clock import format_instant
+from retention.model.digests import blake3_digest
+from retention.model.errors import NotReadyError, PackageLostError, StorageError, VolumeUnavailableError
 from retention.model.identifiers import PackageId
 from retention.package.manifest import BlockRow, Contents, InstanceRow, read_contents
 from retention.package.reader import PackageReader, find_reference
@@ -96,6 +98,29 @@ class PackageAccess:
                     opened.readers[shard.number] = stack.enter_context(reader)
             yield opened
 
+    def forms(self, study: StudyDetail) -> list[PackageSummary]:
+        """Return the packages to read a study from: of each the recalled copy, if there is one and it is nearer.
+
+        Raises NotReadyError when part of the study is on a tier that answers slowly, and was not recalled.
+        """
+        copies = {package.copy_of: package for package in study.packages if package.copy_of is not None}
+        forms = []
+        for package in study.packages:
+            if package.copy_of is None and not package.is_superseded:
+                form = copies.get(package.package_id, package)
+                self._require_ready(form)
+                forms.append(form)
+        return forms
+
+    def _require_ready(self, package: PackageSummary) -> None:
+        """Raise NotReadyError when too few shards of a package can be read before it is recalled."""
+        tier = self._stores.settings.tiers.get(package.tier)
+        if tier is None or not tier.is_slow:
+            return
+        with self.shards(package) as opened:
+            if len(opened.readers) < package.protection.data and _waiting(opened.absent):
+                raise not_recalled(package, opened.absent)
+
     def known(self, package: PackageSummary) -> KnownPackage:
         """Return what must be known of a package to read it. Raises PackageLostError, KeyUnavailableError."""
         with self.shards(package) as opened:
@@ -121,8 +146,23 @@ class PackageAccess:
 
     def _contents(self, package_id: PackageId) -> Contents:
         package = self.package(package_id)
-        with self.shards(package) as opened:
-            return read_contents(_reference(package, opened).manifest, self._sealer(package))
+        try:
+            with self.shards(package) as opened:
+                manifest = _reference(package, opened).manifest
+        except NotReadyError:
+            manifest = self._journaled_manifest(package)
+        return read_contents(manifest, self._sealer(package))
+
+    def _journaled_manifest(self, package: PackageSummary) -> bytes:
+        """Return the manifest as the journal has it: nothing is recalled to know what a package holds."""
+        entry = next(iter(self._stores.journal.read(package.sequence)))
+        if entry.payload is None or blake3_digest(entry.payload) != package.manifest_digest:
+            raise PackageLostError(
+                f"the journal's manifest of package {package.package_id} is not the one it committed to",
+                hint="retention journal verify",
+                package=package.package_id,
+            )
+        return entry.payload
 
     def _open(self, package: PackageId, shard: ShardRecord) -> ObjectReader:
         if shard.volume is None:
@@ -132,6 +172,29 @@ class PackageAccess:
     def _sealer(self, package: PackageSummary) -> Sealer:
         key = self._stores.keyring.package_key(package.key_id, package.key_segment)
         return Sealer.of(key, package.package_id, package.institution_id)
+
+
+def not_recalled(package: PackageSummary, absent: Mapping[int, StorageError]) -> NotReadyError:
+    """Return the error that says that a package has to be recalled before it is read, or is being recalled."""
+    waiting = _waiting(absent)
+    times = [error.ready_at for error in waiting if error.ready_at is not None]
+    where = f"study {package.study_uid} of {package.institution} lies on {package.tier}, which answers slowly"
+    if times:
+        return NotReadyError(
+            f"{where}; it was recalled and is expected at {format_instant(min(times))}",
+            hint="run it again then; retention recall list shows how far it is",
+            ready_at=min(times),
+            package=package.package_id,
+        )
+    return NotReadyError(
+        f"{where}, and was not recalled",
+        hint=f"retention recall request {package.study_uid} --institution {package.institution} --reason TEXT",
+        package=package.package_id,
+    )
+
+
+def _waiting(absent: Mapping[int, StorageError]) -> list[NotReadyError]:
+    return [error for error in absent.values() if isinstance(error, NotReadyError)]
 
 
 def lost(
@@ -165,4 +228,6 @@ def _reference(package: PackageSummary, opened: OpenShards) -> Reference:
     try:
         return find_reference(opened.readers, package.index_root, package.manifest_digest)
     except PackageLostError as error:
+        if _waiting(opened.absent):
+            raise not_recalled(package, opened.absent) from error
         raise lost(package, opened.absent, error) from error

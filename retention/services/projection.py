@@ -293,7 +293,9 @@ def _repaired(transaction: Transaction, entry: Entry) -> None:
 
 
 def _dropped(transaction: Transaction, entry: Entry) -> None:
-    transaction.forget_shards(PackageId(entry.envelope.objects["package"]))
+    package = PackageId(entry.envelope.objects["package"])
+    transaction.forget_shards(package)
+    transaction.recalls.expire(package, entry.envelope.at)
 
 
 def _shard(row: JsonValue, at: datetime) -> ShardRecord:

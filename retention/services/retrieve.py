@@ -9,11 +9,12 @@ from __future__ import annotations
 import filecmp
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, count, islice
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from retention.catalog.records import (
     PackageKind,
@@ -28,6 +29,7 @@ from retention.model.errors import (
     IntegrityError,
     KeyUnavailableError,
     NotFoundError,
+    NotReadyError,
     RetentionError,
     UsageError,
 )
@@ -169,6 +171,9 @@ class _Export:
         self._jobs = jobs or os.cpu_count() or 1
         self._under_way: deque[_StudyUnderWay] = deque()
         self._entries: list[NewEntry] = []
+        self._zones = {
+            record.spec.name: ZoneInfo(record.spec.timezone) for record in stores.catalog.institutions()
+        }
         self.report = ExportReport()
 
     def run(self, orders: Iterable[tuple[StudyDetail, Path]]) -> None:
@@ -214,12 +219,15 @@ class _Export:
 
     def _begin(self, pool: Executor, begun: _StudyUnderWay, out: Path) -> None:
         names_taken: set[str] = set()
-        for package in begun.study.packages:
-            if package.is_superseded:
-                continue
+        try:
+            forms = self._access.forms(begun.study)
+        except NotReadyError as error:  # a part of a study is not what was asked for
+            begun.done.failures.append(error)
+            return
+        for package in forms:
             try:
                 known = self._access.known(package)
-            except (IntegrityError, KeyUnavailableError) as error:
+            except (IntegrityError, KeyUnavailableError, NotReadyError) as error:
                 begun.done.failures.append(_told(package, error))
                 continue
             rows = known.contents.instances
@@ -263,16 +271,27 @@ class _Export:
             self.record()
 
     def _entry(self, study: StudyDetail, done: ExportReport, *, aborted: bool = False) -> NewEntry:
+        """Return what came of giving a study; if anything did, it names a package: that is an access to the study."""
         given = {"instances": done.instances, "bytes": done.bytes, "failed": len(done.failures)}
-        return self._about(study.summary, {**given, "aborted": True} if aborted else {**given})
+        data: dict[str, JsonValue] = {**given, "aborted": True} if aborted else {**given}
+        if not done.instances:
+            return self._about(study.summary, data)
+        on = self._stores.clock.now().astimezone(self._zones[study.summary.institution]).date()
+        package = {"package": str(study.packages[0].package_id)}
+        return self._about(study.summary, data | {"on": on.isoformat()}, package)
 
-    def _about(self, summary: StudySummary, data: dict[str, JsonValue]) -> NewEntry:
+    def _about(
+        self, summary: StudySummary, data: dict[str, JsonValue], objects: Mapping[str, str] | None = None
+    ) -> NewEntry:
         return NewEntry(
             at=self._stores.clock.now(),
             actor=self._stores.actor,
             action=events.STUDY_EXPORT,
             institution=summary.institution_id,
-            objects={"study": self._names.study(summary.institution_id, summary.study_uid)},
+            objects={
+                "study": self._names.study(summary.institution_id, summary.study_uid),
+                **(objects or {}),
+            },
             data=data,
         )
 
@@ -284,7 +303,7 @@ class _Export:
             for each in wanted:
                 try:
                     _write(out / each.file_name, opened.read_instance(each.row))
-                except (IntegrityError, KeyUnavailableError, UsageError) as error:
+                except (IntegrityError, KeyUnavailableError, NotReadyError, UsageError) as error:
                     share.failures.append(error)
                 else:
                     share.instances += 1

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from retention.archive import open_archive
 from retention.cli import schemas
 from retention.cli.invocation import registered
 from retention.services.lifecycle.planned import PlannedMove, write_plan
 from tests.cli.calling import Outcome, retention
 from tests.cli.conftest import SHARED_UID, UID
+from tests.services.move.moving import move_in
 
 LIBRARY = Path(__file__).parents[2] / "policies"
 
@@ -56,6 +59,10 @@ DONE = [
     Case("lifecycle plan", "--at 2040-01-01 --out {T}/plan.json"),
     Case("lifecycle apply", "{T}/moves.json"),
     Case("lifecycle run", "--max-bytes 1GiB --rate 100 --max-seconds 60"),
+    Case("recall request", f"{UID} --reason board", broken="a study is on glacier"),
+    Case("recall list", "--all"),
+    Case("recall list", broken="a study is on glacier"),
+    Case("recall cancel", "{recall}", broken="a study is on glacier"),
     Case("audit run", "--all"),
     Case("audit run", f"--study {UID} --no-repair", 4, broken="two shards are gone"),
     Case("audit run", "--tier cold", 4, broken="a volume is gone"),
@@ -118,6 +125,12 @@ STOPPED = [
     Case("lifecycle apply", "{T}/nowhere.json", 6),
     Case("lifecycle apply", "{A}/archive.yaml", 2),
     Case("lifecycle run", "--max-bytes many", 2),
+    Case("recall request", f"{UID} --reason board", 2),
+    Case("recall request", "1.2.3 --reason board", 6),
+    Case("recall request", UID, 2),
+    Case("recall list", code=10, broken="the catalog is gone"),
+    Case("recall cancel", "nothing", 6),
+    Case("study export", f"{UID} --out {{T}}/out", 75, broken="a study is on glacier"),
     Case("audit run", "", 2),
     Case("audit run", "--study 1.2.3", 6),
     Case("catalog check", code=10, broken="the catalog is gone"),
@@ -216,6 +229,9 @@ def call(case: Case, archive, folder, samples) -> Outcome:
             "id"
         ]
     BREAK[case.broken](archive)
+    if "{recall}" in case.arguments:
+        asked = retention("--archive", archive, "recall", "request", UID, "--reason", "board", "--json")
+        places["recall"] = asked.data["requests"][0]["id"]
     where = ("--archive", str(archive)) if case.has_archive else ()
     words = case.arguments.split()
     return retention(
@@ -243,7 +259,13 @@ def _lose_catalog(archive):
         path.unlink()
 
 
+def _put_on_glacier(archive):
+    with closing(open_archive(archive)) as stores:
+        move_in(stores, "glacier", stores.catalog.packages_of(UID))
+
+
 BREAK = {
+    "a study is on glacier": _put_on_glacier,
     "": lambda _: None,
     "a volume is gone": lambda archive: shutil.rmtree(archive / "cold-5"),
     "a volume is emptied": _empty,

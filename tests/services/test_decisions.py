@@ -106,10 +106,10 @@ def test_a_new_study_moves_the_end_of_all_of_its_patients(known: World):
 def test_an_access_keeps_a_study_warm(stores: Stores):
     bind(stores, plan="fr-imaging")
     decisions.refresh(stores)
-    (record,) = stores.catalog.institutions()
+    package = stores.catalog.packages_of(CT)[0].package_id
     with stores.catalog.transaction() as transaction:
-        transaction.record_access(record.institution_id, CT, date(2029, 10, 1))
-        transaction.record_access(record.institution_id, CT, date(2028, 1, 1))
+        transaction.record_access(package, date(2029, 10, 1))
+        transaction.record_access(package, date(2028, 1, 1))
     assert decisions.refresh(stores) == 1
     assert rows(stores)[CT]["move_on"] == date(2029, 12, 30)
     assert rows(stores)[OTHER]["move_on"] == date(2029, 11, 1)

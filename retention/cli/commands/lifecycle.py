@@ -85,8 +85,8 @@ def apply(
 def run(
     max_bytes: MaxBytes = None, rate: Rate = None, max_seconds: MaxSeconds = None
 ) -> Result[LifecycleRun]:
-    """Move what the plans want moved now, and drop older forms and copies whose time is over."""
-    from retention.services import decisions
+    """Move what the plans want moved now, finish recalls, and drop what has had its time."""
+    from retention.services import decisions, recall
     from retention.services.lifecycle.carry_out import carry_out
     from retention.services.lifecycle.plan import plan_moves
     from retention.services.move.leaving import drop_due
@@ -94,9 +94,10 @@ def run(
     limits = _limits(max_bytes, rate, max_seconds)
     with closing(current.open(to_write=True)) as stores:
         decisions.refresh(stores)
+        recalled = recall.advance(stores)
         outcome = carry_out(stores, plan_moves(stores), limits, current.progress())
         dropped = drop_due(stores)
-    return _result(outcome, dropped=len(dropped.packages))
+    return _result(outcome, dropped=len(dropped.packages), recalled=len(recalled.ready))
 
 
 def _limits(max_bytes: str | None, rate: float | None, max_seconds: float | None) -> Limits:

@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from retention.journal.envelope import Entry
-from retention.services.entries import institutions, policies, signing
+from retention.services.entries import institutions, policies, recalls, signing, studies
 from retention.services.entries.applying import Applying
+from retention.services.events import STUDY_EXPORT
 
 ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     institutions.INSTITUTION_ADD: institutions.apply,
     institutions.INSTITUTION_SET: institutions.apply,
     policies.POLICY_APPLY: policies.apply,
     signing.SIGNING_KEY: signing.apply_key,
+    STUDY_EXPORT: studies.apply_export,
+    recalls.RECALL_REQUEST: recalls.apply_request,
+    recalls.RECALL_READY: recalls.apply_ready,
+    recalls.RECALL_CANCEL: recalls.apply_cancel,
 }
 """Every action that changes the catalog, beside the holdings' own in `services.projection`."""

@@ -105,9 +105,9 @@ def test_what_lies_where_it_should_is_not_due(world: World):
 
 
 def test_an_access_keeps_a_study_warm(stores: Stores):
-    (record,) = stores.catalog.institutions()
+    package = stores.catalog.packages_of(CT)[0].package_id
     with stores.catalog.transaction() as transaction:
-        transaction.record_access(record.institution_id, CT, date(2029, 10, 30))
+        transaction.record_access(package, date(2029, 10, 30))
     assert moves(stores, TO_COLD) == [(SMALL, "hot", "cold")]
     assert moves(stores, date(2030, 1, 28)) == [(CT, "hot", "cold"), (SMALL, "hot", "cold")]
 

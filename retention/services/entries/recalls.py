@@ -1,0 +1,88 @@
+"""Entries about recalls: who asked for which study and why, when it could be read, when somebody gave it up.
+
+A study is named by a package of it: random, and of no meaning once the study is gone. Reason and name of who asked are
+in a payload under the institution's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from retention.catalog.recalls import RecallProgress, RecallRecord
+from retention.journal.envelope import Entry, NewEntry
+from retention.keyring.keyring import OpenKey
+from retention.model.canonical import JsonValue
+from retention.model.clock import format_instant
+from retention.model.identifiers import InstitutionId, PackageId
+from retention.services import payloads
+from retention.services.entries.applying import Applying
+from retention.services.events import instant_of, list_of, optional_text_of, text_of
+
+RECALL_REQUEST = "recall.request"
+RECALL_READY = "recall.ready"
+RECALL_CANCEL = "recall.cancel"
+
+
+def request_entry(
+    asked: RecallRecord, package: PackageId, institution: InstitutionId, *, actor: str, key: OpenKey
+) -> NewEntry:
+    """Return the entry of a request."""
+    body: dict[str, JsonValue] = {"reason": asked.reason, "by": asked.asked_by}
+    return NewEntry(
+        at=asked.requested_at,
+        actor=actor,
+        action=RECALL_REQUEST,
+        institution=institution,
+        objects={"recall": asked.recall_id, "package": package},
+        data={"urgency": asked.urgency},
+        payload=payloads.seal(body, key),
+        payload_key=key.key_id,
+    )
+
+
+def apply_request(applying: Applying, entry: Entry) -> None:
+    envelope, body = entry.envelope, applying.payloads.read(entry) or {}
+    asked = RecallRecord(
+        recall_id=envelope.objects["recall"],
+        study_uid=None,
+        institution=None,
+        state=RecallProgress.REQUESTED,
+        urgency=text_of(envelope.data, "urgency"),
+        reason=optional_text_of(body, "reason"),
+        asked_by=optional_text_of(body, "by"),
+        requested_at=envelope.at,
+        ready_at=None,
+        until_at=None,
+    )
+    applying.transaction.recalls.request(asked, PackageId(envelope.objects["package"]), envelope.seq)
+
+
+def ready_entry(
+    recalls: Sequence[RecallRecord],
+    institution: InstitutionId,
+    *,
+    at: datetime,
+    until_at: datetime,
+    actor: str,
+) -> NewEntry:
+    """Return the entry that says that these requests for one study can be read now."""
+    ids: list[JsonValue] = [recall.recall_id for recall in recalls]
+    data: dict[str, JsonValue] = {"recalls": ids, "until": format_instant(until_at)}
+    return NewEntry(at=at, actor=actor, action=RECALL_READY, institution=institution, data=data)
+
+
+def apply_ready(applying: Applying, entry: Entry) -> None:
+    data = entry.envelope.data
+    recalls = [str(recall) for recall in list_of(data, "recalls")]
+    applying.transaction.recalls.ready(recalls, entry.envelope.at, instant_of(data, "until"))
+
+
+def cancel_entry(recall: RecallRecord, institution: InstitutionId, *, at: datetime, actor: str) -> NewEntry:
+    """Return the entry that ends a request."""
+    objects = {"recall": recall.recall_id}
+    return NewEntry(at=at, actor=actor, action=RECALL_CANCEL, institution=institution, objects=objects)
+
+
+def apply_cancel(applying: Applying, entry: Entry) -> None:
+    applying.transaction.recalls.cancel(entry.envelope.objects["recall"], entry.envelope.at)
