@@ -8,10 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, String, Table, Text, text
-from sqlmodel import Field
 
 from retention.catalog.columns import ForeignText, Instant
-from retention.catalog.declaring import METADATA, Base, key_column, partial_index, refers_to
+from retention.catalog.declaring import METADATA, Base, Field, key_column, partial_index, refers_to
 from retention.catalog.guards import forward, frozen, kept, unreplaced
 
 OPEN = text("state IN ('requested', 'ready')")

@@ -14,6 +14,7 @@ import pytest
 from retention.catalog.catalog import Catalog
 from retention.catalog.declaring import METADATA
 from retention.catalog.policy_records import PolicyRecord
+from retention.catalog.recalls import RecallProgress, RecallRecord
 from retention.catalog.records import QuarantinedRecord
 from retention.catalog.schema import GUARDS
 from retention.model.errors import WriteOnceError
@@ -64,6 +65,9 @@ FROZEN = {
     "policy": ("id", "digest", "kind", "name", "version", "document", "source"),
     "policy_force": ("id", "policy_row", "sequence", "from_at"),
     "enactment": ("id", "institution_row", "policy_row", "from_at"),
+    "recall": (
+        "id", "recall_id", "study_row", "urgency", "reason", "asked_by", "sequence", "requested_at",
+    ),
 }  # fmt: skip
 MUTABLE = {
     "institution": ("name", "title", "entity", "timezone", "plan", "ae_titles", "policies"),
@@ -87,6 +91,7 @@ MUTABLE = {
     "policy": (),
     "policy_force": ("until_at", "is_retired"),
     "enactment": ("place", "until_at", "succeeded_on", "is_retired"),
+    "recall": ("state", "ready_at", "until_at"),
 }  # fmt: skip
 KEPT = sorted(FROZEN)
 
@@ -99,7 +104,12 @@ def guarded() -> bytes:
     repaired = tuple(replace(shard, generation=3) for shard in shards(COLD))
     with scratch() as catalog:
         keep(catalog, package(1), superseding, package(3, shards=repaired), quarantine(4, item))
+        asked = RecallRecord(
+            "r" * 32, None, None, RecallProgress.REQUESTED, "soon", "why", "who", AT, None, None
+        )
         with catalog.transaction() as tx:
+            tx.recalls.request(asked, package_id(3), 70)
+            tx.recalls.cancel(asked.recall_id, AT)
             tx.record_institution(institution(policies=("p",)))
             for number in (1, 2):
                 version = PolicyRecord(f"{number:064x}", "RetentionPolicy", "p", number, "{}", "")
@@ -204,6 +214,7 @@ def test_an_update_does_not_push_another_row_out(raw: sqlite3.Connection, table,
     "statement",
     [
         "UPDATE package SET closed = 0",
+        "UPDATE recall SET state = 'ready'",
         "UPDATE package SET superseded_row = NULL WHERE superseded_row IS NOT NULL",
         "UPDATE package SET superseded_row = 3 WHERE superseded_row IS NOT NULL",
         "UPDATE package SET copy_of_row = 1 WHERE id = 3",

@@ -232,7 +232,9 @@ def test_who_was_given_what_is_in_the_journal(held: World, tmp_path: Path):
     with held.opened() as stores:
         entry = list(stores.journal.read())[-1].envelope
     assert entry.action == events.STUDY_EXPORT
-    assert entry.data == {"instances": 3, "bytes": sum(len(instance(n)) for n in (1, 2, 3)), "failed": 0}
+    given = sum(len(instance(n)) for n in (1, 2, 3))
+    on = entry.at.date().isoformat()
+    assert entry.data == {"instances": 3, "bytes": given, "failed": 0, "on": on}
     assert STUDY not in str(entry.objects)
 
 
