@@ -280,7 +280,12 @@ def test_what_was_given_before_the_run_stopped_is_in_the_journal(held: World, tm
     assert len(written(tmp_path / "out")) == 3
     assert [entry.data for entry in after] == [
         {"intent": True, "instances": 3},
-        {"instances": 3, "bytes": sum(len(instance(n)) for n in (1, 2, 3)), "failed": 0},
+        {
+            "instances": 3,
+            "bytes": sum(len(instance(n)) for n in (1, 2, 3)),
+            "failed": 0,
+            "on": after[-1].at.date().isoformat(),
+        },
     ]
 
 
