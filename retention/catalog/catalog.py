@@ -30,6 +30,7 @@ from retention.catalog.deciding import Deciding
 from retention.catalog.facts import FactTable
 from retention.catalog.figures import Figures
 from retention.catalog.files import make_file
+from retention.catalog.hidden import Hidden
 from retention.catalog.moving import Moving
 from retention.catalog.policies import Policies
 from retention.catalog.recalls import Recalls
@@ -74,6 +75,7 @@ class Catalog:
         self.search = Search(database)
         self.facts = FactTable(database)
         self.recalls = Recalls(database)
+        self.hidden = Hidden(database)
 
     @classmethod
     def create(

@@ -14,13 +14,19 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from retention.catalog import fact_tables, guards, policy_tables, recall_tables
+from retention.catalog import fact_tables, guards, hidden_tables, policy_tables, recall_tables
 from retention.catalog.database import REBUILD, Database
 from retention.catalog.declaring import DECLARED, METADATA
 from retention.catalog.tables import SCHEMA_VERSIONS
 from retention.model.errors import CatalogError, CatalogMissingError, WriteOnceError
 
-GUARDS = (*guards.GUARDS, *policy_tables.GUARDS, *fact_tables.GUARDS, *recall_tables.GUARDS)
+GUARDS = (
+    *guards.GUARDS,
+    *policy_tables.GUARDS,
+    *hidden_tables.GUARDS,
+    *fact_tables.GUARDS,
+    *recall_tables.GUARDS,
+)
 """The guards of all tables."""
 
 VERSION_TABLE = (

@@ -11,7 +11,18 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from retention.catalog import deciding, intake, ledger, packages, patients, places, shards, staleness, state
+from retention.catalog import (
+    deciding,
+    hidden,
+    intake,
+    ledger,
+    packages,
+    patients,
+    places,
+    shards,
+    staleness,
+    state,
+)
 from retention.catalog.fact_intake import FactWriter
 from retention.catalog.policies import PolicyWriting
 from retention.catalog.recalls import RecallWriting
@@ -59,6 +70,12 @@ class Transaction:
         that holds something else.
         """
         return intake.record_packages(self._connection, self._places, records)
+
+    def hide_instances(
+        self, institution: InstitutionId, study: bytes, digests: Sequence[bytes], note: tuple[str, int]
+    ) -> None:
+        """Note instances of a study as hidden from ordinary reading. Raises CatalogError (institution)."""
+        hidden.store_hidden(self._connection, self._places, institution, study, digests, note)
 
     def set_shards(self, package_id: PackageId, known: Sequence[ShardRecord]) -> None:
         """Write what is now known of these shards of a package: where they lie, which generation, which state.

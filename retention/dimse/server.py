@@ -19,6 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at run 
     PatientRootQueryRetrieveInformationModelFind,
     PatientRootQueryRetrieveInformationModelGet,
     PatientRootQueryRetrieveInformationModelMove,
+    StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
@@ -29,6 +30,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from retention.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from retention.dimse.association import ArchiveAssociation, ArchiveRequestHandler
 from retention.dimse.callers import Callers
+from retention.dimse.committing import Committing
 from retention.dimse.limits import (
     ASSOCIATIONS,
     ASSOCIATIONS_OF_ONE,
@@ -42,6 +44,7 @@ from retention.dimse.statuses import SUCCESS
 from retention.dimse.storing import Storing
 from retention.model.clock import Clock
 from retention.model.layout import DimseSpec
+from retention.services.commitments import Commitments
 from retention.services.staging.receiver import Receiver
 from retention.services.stores import Stores
 
@@ -50,6 +53,7 @@ SERVICES = (
     PatientRootQueryRetrieveInformationModelFind,
     PatientRootQueryRetrieveInformationModelGet,
     PatientRootQueryRetrieveInformationModelMove,
+    StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
@@ -104,10 +108,12 @@ class Listener:
     server: ThreadedAssociationServer
     entity: AE
     thread: threading.Thread
+    committing: Committing
 
     def stop(self, grace_s: float = GRACE_S) -> None:
         """Accept nothing more; let what is under way end, and abort what does not."""
         self.server.shutdown()
+        self.committing.stop()
         waited_s = 0.0
         while self.entity.active_associations and waited_s < grace_s:
             time.sleep(0.05)
@@ -130,9 +136,13 @@ def listen(stores: Stores, receiver: Receiver, spec: DimseSpec) -> Listener:
     for service in SERVICES:
         entity.add_supported_context(service)
     callers = Callers(stores)
+    committing = Committing(
+        Commitments(stores), callers, entity, callers.peers, stores.clock, receiver.session
+    )
     handlers = [
         (evt.EVT_REQUESTED, _Admission(callers, spec.ae_title)),
         (evt.EVT_C_ECHO, _answer_echo),
+        (evt.EVT_N_ACTION, committing),
         (evt.EVT_C_FIND, Querying(stores, callers, spec.ae_title)),
     ]
     server = SharingServer(
@@ -147,7 +157,8 @@ def listen(stores: Stores, receiver: Receiver, spec: DimseSpec) -> Listener:
     server.retrievals = Retrieving(stores, callers, entity, callers.peers)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="dimse", daemon=True)
     thread.start()
-    return Listener(server, entity, thread)
+    committing.start()
+    return Listener(server, entity, thread, committing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from retention.model.matching import Match, all_accept
 from retention.package.manifest import InstanceRow
 from retention.services.access import PackageAccess
 from retention.services.authorisation import readable_by
+from retention.services.events import Names
 from retention.services.staging.index import StagedIndex, StagedInstance
 from retention.services.stores import Stores
 
@@ -75,11 +76,14 @@ class Finder:
         self._access = access
         self._index = StagedIndex(stores)
         self._looked_at: datetime | None = None
+        self._names = Names(stores.keyring.index_key.secret)
 
     def studies(self, caller: InstitutionId, matches: Mapping[str, Match]) -> Iterator[FoundStudy]:
         """Yield the studies whose values match, by name of attribute (`study_values`)."""
         for institution in readable_by(caller):
             staged = self._staged(institution)
+
+            is_clear = not self._stores.catalog.hidden.count()
 
             def accept(hit: StudyHit, staged: Mapping[str, list[StagedInstance]] = staged) -> bool:
                 return all_accept(matches, study_values(self._found(hit, staged.get(hit.study_uid, []))))
@@ -87,7 +91,10 @@ class Finder:
             seen: set[str] = set()
             for hit in self._stores.catalog.search.studies(institution, matches, accept):
                 seen.add(hit.study_uid)
-                yield self._found(hit, staged.get(hit.study_uid, []))
+                found = self._found(hit, staged.get(hit.study_uid, []))
+                shown = found if is_clear else self._without_hidden(found)
+                if shown is not None:
+                    yield shown
             for study_uid, instances in staged.items():
                 if study_uid not in seen:
                     found = _of_staged(institution, study_uid, instances)
@@ -105,6 +112,8 @@ class Finder:
             held = detail.series
         for record in held:
             found[record.series_uid] = FoundSeries(study, record.series_uid, record.facts, record.instances)
+        if self._hidden(study):
+            return self._counted_series(study)
         for instance in self._staged(study.institution).get(study.study_uid, []):
             before = found.get(instance.series_uid)
             if before is None:
@@ -131,6 +140,32 @@ class Finder:
                     found.setdefault(row.sop_instance_uid, held)
         for staged in self._staged(study.institution).get(study.study_uid, []):
             found.setdefault(staged.sop_instance_uid, _of_staged_instance(study, staged))
+        hidden = self._hidden(study)
+        return [each for each in found.values() if self._digest(study, each.sop_instance_uid) not in hidden]
+
+    def _hidden(self, study: FoundStudy) -> frozenset[bytes]:
+        """Return the digests of what rejection notes hide of a study."""
+        digest = bytes.fromhex(self._names.study(study.institution, study.study_uid))
+        return self._stores.catalog.hidden.of_study(study.institution, digest)
+
+    def _digest(self, study: FoundStudy, sop_instance_uid: str) -> bytes:
+        return self._names.instance(study.institution, sop_instance_uid)
+
+    def _without_hidden(self, study: FoundStudy) -> FoundStudy | None:
+        """Return a study as it is without what is hidden, None if nothing is left."""
+        if not self._hidden(study):
+            return study
+        left = self.instances(study)
+        modalities = tuple(dict.fromkeys(filter(None, (each.series.modality for each in left))))
+        series = len({each.series_uid for each in left})
+        return replace(study, series=series, instances=len(left), modalities=modalities) if left else None
+
+    def _counted_series(self, study: FoundStudy) -> list[FoundSeries]:
+        """Return the series as what is left in them counts."""
+        found: dict[str, FoundSeries] = {}
+        for each in self.instances(study):
+            before = found.get(each.series_uid) or FoundSeries(study, each.series_uid, each.series, 0)
+            found[each.series_uid] = replace(before, instances=before.instances + 1)
         return list(found.values())
 
     def _staged(self, institution: InstitutionId) -> dict[str, list[StagedInstance]]:

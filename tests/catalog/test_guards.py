@@ -59,6 +59,7 @@ FROZEN = {
         "supersedes_row",
     ),
     "shard": ("package_row", "number"),
+    "hidden": ("institution_row", "study", "digest", "code", "sequence"),
     "instance": ("institution_row", "digest", "variant", "package_row", "ordinal"),
     "quarantined": ("package_row", "ordinal", "reason", "detail", "source", "size_bytes"),
     "state": ("key",),
@@ -69,7 +70,8 @@ FROZEN = {
         "id", "recall_id", "study_row", "urgency", "reason", "asked_by", "sequence", "requested_at",
     ),
 }  # fmt: skip
-MUTABLE = {
+MUTABLE: dict[str, tuple[str, ...]] = {
+    "hidden": (),
     "institution": ("name", "title", "entity", "timezone", "plan", "ae_titles", "policies"),
     "volume": ("volume_id", "url", "site", "domain", "device", "is_mount", "state", "sequence"),
     "study": (
@@ -111,6 +113,7 @@ def guarded() -> bytes:
             tx.recalls.request(asked, package_id(3), 70)
             tx.recalls.cancel(asked.recall_id, AT)
             tx.record_institution(institution(policies=("p",)))
+            tx.hide_instances(institution().institution_id, bytes(32), [digest(1, 0)], ("113001", 5))
             for number in (1, 2):
                 version = PolicyRecord(f"{number:064x}", "RetentionPolicy", "p", number, "{}", "")
                 tx.policies.put_in_force(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from retention.cli.documents.serve import ListenerRow, Serve
     from retention.cli.receivers import ReceiverProcesses
     from retention.model.layout import DimseSpec
+    from retention.services.commitments import Commitments
     from retention.services.staging.closer import Closer, Closing
     from retention.services.stores import Stores
 
@@ -43,6 +44,7 @@ def serve(
 ) -> Result[Serve]:
     """Serve everything a hospital connects to, until it is stopped."""
     from retention.cli.receivers import ReceiverProcesses
+    from retention.services.commitments import Commitments
     from retention.services.staging.alone import closing_alone
     from retention.services.staging.closer import Closer
 
@@ -53,11 +55,12 @@ def serve(
         spec = stores.settings.dimse
         require_secure(spec)
         closer = Closer(stores, stores.settings.staging)
+        commitments = Commitments(stores)
         receivers = ReceiverProcesses(stores.root, spec, lambda what: _remark(f"serve.{what}"))
         receivers.start()
         _remark("serve.listening", host=spec.host, port=spec.port, ae_title=spec.ae_title)
         try:
-            total = _close_until(stopped, closer, receivers)
+            total = _close_until(stopped, closer, commitments, receivers)
         finally:
             receivers.stop()
         _add(total, closer.close_all())
@@ -84,14 +87,17 @@ def _until_signalled() -> threading.Event:
     return stopped
 
 
-def _close_until(stopped: threading.Event, closer: Closer, receivers: ReceiverProcesses) -> Closing:
-    """Close what is due, again and again; return what that came to."""
+def _close_until(
+    stopped: threading.Event, closer: Closer, commitments: Commitments, receivers: ReceiverProcesses
+) -> Closing:
+    """Close what is due and decide what is asked for, again and again; return what that came to."""
     from retention.services.staging.closer import Closing
 
     total = Closing()
     while not stopped.wait(LOOK_EVERY_S):
         receivers.restart_dead()
         _add(total, closer.close_due())
+        commitments.decide(closer)
     return total
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from retention.journal.envelope import Entry
-from retention.services.entries import institutions, policies, recalls, signing, studies
+from retention.services.entries import hiding, institutions, policies, recalls, signing, studies
 from retention.services.entries.applying import Applying
 from retention.services.events import STUDY_EXPORT
 
 ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
+    hiding.INSTANCE_HIDE: hiding.apply_hide,
     institutions.INSTITUTION_ADD: institutions.apply,
     institutions.INSTITUTION_SET: institutions.apply,
     policies.POLICY_APPLY: policies.apply,

@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from retention.dicom.rejection import KEY_OBJECT_SELECTION
 from retention.model.errors import LockedError, RetentionError
 from retention.model.identifiers import InstitutionId
 from retention.package.manifest import KIND_QUARANTINE, KIND_STUDY, ROLE_CONFLICT
@@ -24,6 +25,7 @@ from retention.services.ingest.build import BuiltPackage, NothingBuilt, PackageB
 from retention.services.ingest.finish import FinishedPackage, finish
 from retention.services.ingest.pack import FileRefused
 from retention.services.ingest.recognise import Recognised, Recogniser
+from retention.services.ingest.rejections import obey
 from retention.services.ingest.scan import ScannedFile, Scanner, SkippedFile, UnreadableFile
 from retention.services.progress import Progress
 from retention.services.sessions import Session
@@ -87,6 +89,7 @@ class Ingest:
         self._names = Names(stores.keyring.index_key.secret)
         self._report = IngestReport()
         self._studies: set[str] = set()
+        self._notes: list[ScannedFile] = []
 
     def run(self, paths: Sequence[Path]) -> IngestReport:
         """Ingest. Raises NotFoundError for a missing path, and the first storage error once what could be committed is.
@@ -117,6 +120,7 @@ class Ingest:
                     scanned = self._build_and_finish(builder, finisher, session, scanned)
         finally:
             self._progress.end()
+        obey(self._stores, self._institution, self._notes)
         with suppress(
             LockedError
         ):  # what came in is kept; its decisions are marked stale, and made at the next call
@@ -253,6 +257,8 @@ class Ingest:
                 )
             else:
                 self._report.stored += 1
+                if row.sop_class_uid == KEY_OBJECT_SELECTION:
+                    self._notes.append(built.files[row.ordinal].file)
 
     def _account_refused(self, refused: Iterable[FileRefused]) -> None:
         for each in refused:

@@ -8,7 +8,7 @@ and goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -63,6 +63,17 @@ class Closer:
         """Pack what is staged of one study now."""
         self._index.refresh()
         return self._close([(institution, study_uid)])
+
+    def close_instances(self, institution: InstitutionId, uids: Collection[str]) -> Closing:
+        """Pack the studies that have one of these instances staged now."""
+        self._index.refresh()
+        return self._close(
+            {
+                (each.institution, each.study_uid): None
+                for each in self._index.staged()
+                if each.institution == institution and each.sop_instance_uid in uids
+            }
+        )
 
     def close_all(self) -> Closing:
         """Pack all that is staged now."""

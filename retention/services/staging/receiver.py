@@ -68,6 +68,11 @@ class Receiver:
         self._thread = threading.Thread(target=self._run, name="staging")
         self._thread.start()
 
+    @property
+    def session(self) -> str:
+        """The name of this process's session: alive as long as it is."""
+        return self._session.name
+
     def receive(self, origin: Origin) -> Incoming:
         """Begin to take one instance: a Part 10 file, in pieces."""
         return Incoming(self, origin)
