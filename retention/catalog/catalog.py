@@ -25,6 +25,7 @@ from retention.catalog import (
     state,
     studies,
 )
+from retention.catalog.approvals import Approvals
 from retention.catalog.database import BUSY_TIMEOUT_S, Database, use_write_ahead_log
 from retention.catalog.deciding import Deciding
 from retention.catalog.facts import FactTable
@@ -32,6 +33,7 @@ from retention.catalog.figures import Figures
 from retention.catalog.files import make_file
 from retention.catalog.hidden import Hidden
 from retention.catalog.moving import Moving
+from retention.catalog.people import People
 from retention.catalog.policies import Policies
 from retention.catalog.recalls import Recalls
 from retention.catalog.records import (
@@ -72,6 +74,8 @@ class Catalog:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.policies = Policies(database)
+        self.people = People(database)
+        self.approvals = Approvals(database)
         self.search = Search(database)
         self.facts = FactTable(database)
         self.recalls = Recalls(database)

@@ -69,7 +69,7 @@ def store_institution(connection: Connection, record: InstitutionRecord) -> None
     if connection.execute(update(INSTITUTION).where(known).values(values)).rowcount:
         return
     values |= {"institution_id": record.institution_id, "sequence": record.sequence}
-    connection.execute(insert(INSTITUTION).values(id=_next(connection, INSTITUTION.c.id), **values))
+    connection.execute(insert(INSTITUTION).values(id=next_row(connection, INSTITUTION.c.id), **values))
 
 
 def store_volume(connection: Connection, record: VolumeRecord) -> None:
@@ -87,10 +87,11 @@ def store_volume(connection: Connection, record: VolumeRecord) -> None:
     }
     if connection.execute(update(VOLUME).where(VOLUME.c.name == spec.name).values(values)).rowcount:
         return
-    connection.execute(insert(VOLUME).values(id=_next(connection, VOLUME.c.id), name=spec.name, **values))
+    connection.execute(insert(VOLUME).values(id=next_row(connection, VOLUME.c.id), name=spec.name, **values))
 
 
-def _next(connection: Connection, column: ColumnElement[Any]) -> int:
+def next_row(connection: Connection, column: ColumnElement[Any]) -> int:
+    """Return the next free key of a table; rows are numbered by the one committer."""
     return int(connection.execute(select(func.max(column))).scalar() or 0) + 1
 
 

@@ -14,7 +14,15 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from retention.catalog import fact_tables, guards, hidden_tables, policy_tables, recall_tables
+from retention.catalog import (
+    approval_tables,
+    fact_tables,
+    guards,
+    hidden_tables,
+    people_tables,
+    policy_tables,
+    recall_tables,
+)
 from retention.catalog.database import REBUILD, Database
 from retention.catalog.declaring import DECLARED, METADATA
 from retention.catalog.tables import SCHEMA_VERSIONS
@@ -26,6 +34,8 @@ GUARDS = (
     *hidden_tables.GUARDS,
     *fact_tables.GUARDS,
     *recall_tables.GUARDS,
+    *people_tables.GUARDS,
+    *approval_tables.GUARDS,
 )
 """The guards of all tables."""
 

@@ -23,7 +23,9 @@ from retention.catalog import (
     staleness,
     state,
 )
+from retention.catalog.approvals import ApprovalWriting
 from retention.catalog.fact_intake import FactWriter
+from retention.catalog.people import PeopleWriting
 from retention.catalog.policies import PolicyWriting
 from retention.catalog.recalls import RecallWriting
 from retention.catalog.records import (
@@ -127,6 +129,16 @@ class Transaction:
     def facts(self) -> FactWriter:
         """What may be recorded about patients in this step."""
         return FactWriter(self._connection, self._places)
+
+    @property
+    def people(self) -> PeopleWriting:
+        """What may be done to the registry of people in this step."""
+        return PeopleWriting(self._connection, self._places)
+
+    @property
+    def approvals(self) -> ApprovalWriting:
+        """What may be done to requests for approval in this step."""
+        return ApprovalWriting(self._connection, self._places)
 
     def mark_stale(
         self,

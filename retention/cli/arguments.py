@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 SWITCHES = frozenset({"--json", "--jsonl", "--quiet", "-q", "--debug"})
-VALUED = frozenset({"--archive", "--as-of", "--as", "--lang"})
+VALUED = frozenset({"--archive", "--as-of", "--as", "--key", "--lang"})
 
 _TRUE = {"1", "t", "true", "on", "y", "yes"}
 

@@ -21,6 +21,7 @@ from retention.model.errors import ArchiveNotFoundError, UsageError
 if TYPE_CHECKING:  # what a command does not touch is not imported: `retention --help` stays quick
     from retention.services.progress import Progress
     from retention.services.stores import Stores
+    from retention.signatures.signer import Signer
 
 P = ParamSpec("P")
 Document = TypeVar("Document", bound=Mapping[str, object])
@@ -56,6 +57,7 @@ class Invocation:
     archive: Path | None = None
     as_of: str | None = None
     person: str | None = None
+    key: Path | None = None
     is_json: bool = False
     is_jsonl: bool = False
     is_quiet: bool = False
@@ -108,6 +110,8 @@ class Invocation:
         from retention.services.freshness import Lag, lag
 
         stores = open_archive(self.root(), as_of=self.instant(), person=self.person)
+        if self.key is not None:
+            stores.open_signer = self.signer
         try:
             found = None if to_write else lag(stores)
             if to_write or (catches_up and found is Lag.BEHIND):
@@ -118,6 +122,15 @@ class Invocation:
             stores.close()
             raise
         return stores
+
+    def signer(self) -> Signer:
+        """Open the key that whoever acts signs with. Raises KeyUnavailableError."""
+        from retention.cli.keys import passphrase
+        from retention.signatures.signer import open_signer
+
+        if self.key is None:
+            raise self.usage_error("keys.none")
+        return open_signer(self.key, passphrase)
 
     def _warn(self, key: str) -> None:
         from retention.cli.output import remark

@@ -21,6 +21,7 @@ from retention import __version__
 from retention.cli import exit_codes, invocation, output
 from retention.cli.arguments import globals_first, is_asked
 from retention.cli.commands import (
+    approval,
     archive,
     audit,
     catalog,
@@ -29,6 +30,7 @@ from retention.cli.commands import (
     journal,
     keys,
     lifecycle,
+    person,
     policy,
     quarantine,
     recall,
@@ -78,6 +80,8 @@ for group in (
     journal,
     report,
     schema,
+    person,
+    approval,
     serve,
     demo,
 ):
@@ -105,6 +109,14 @@ def options(
     as_: Annotated[
         str | None, typer.Option("--as", metavar="PERSON", help="Who acts.", envvar="RETENTION_AS")
     ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Your key, to sign what you do (a public one: the SSH agent has it).",
+            envvar="RETENTION_KEY",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Lists as JSON Lines on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no warnings.")] = False,
@@ -122,7 +134,7 @@ def options(
     ] = False,
 ) -> None:
     """A long-term retention and compliance archive for medical imaging."""
-    current.archive, current.as_of, current.person = archive, as_of, as_
+    current.archive, current.as_of, current.person, current.key = archive, as_of, as_, key
     current.is_json, current.is_jsonl, current.is_quiet = json, jsonl, quiet
     current.language, current.is_debug = lang.value, debug
 

@@ -93,6 +93,24 @@ class WriteOnceError(RefusedError):
     code = "REF-002"
 
 
+class RoleMissingError(RefusedError):
+    """Nobody acts, or who acts has no role that allows this."""
+
+    code = "REF-020"
+
+
+class SignatureMissingError(RefusedError):
+    """Somebody said who acts, and did not prove it."""
+
+    code = "REF-021"
+
+
+class ApprovalRefusedError(RefusedError):
+    """An approval that may not be given: out of order, by the wrong person, or a second time."""
+
+    code = "REF-022"
+
+
 class KeptError(RefusedError):
     """Something that is still needed, or still to be kept, would have been removed."""
 

@@ -33,6 +33,8 @@ RECOVERY_STORED = "keys.recovery-stored"
 
 INSTANCE_DIGEST_BYTES = 16
 PERSON_CHARACTERS = 200
+PERSON_PREFIX = "person-"
+"""Before a person's keyed digest, where an actor is named."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,7 +63,7 @@ class Names:
 
     def person(self, name: str) -> str:
         """Return how the journal names an acting person; `name` as `person_name` gives it."""
-        return "person-" + keyed_digest(self.index_key, _joined("person", name), 16).hex()
+        return PERSON_PREFIX + keyed_digest(self.index_key, _joined("person", name), 16).hex()
 
 
 def _joined(*parts: str) -> bytes:

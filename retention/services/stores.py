@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what a use case does not touch is not even imported: a look
     from retention.journal.journal import Journal
     from retention.keyring.keyring import Keyring
     from retention.services.volumes import VolumeSet
+    from retention.signatures.signer import Signer
 
 LOCK_TIMEOUT_S = 30.0
 PROGRAM = "retention"
@@ -36,7 +37,8 @@ PROGRAM = "retention"
 class Stores:
     """Everything one archive consists of. What a use case does not touch is never opened.
 
-    `person` is who says that he or she acts (`events.person_name`); None when nobody does.
+    `person` is who says that he or she acts (`events.person_name`); None when nobody does. `signer` proves it with a
+    key, which `open_signer` opens; `is_authenticated` says that a door has made sure of it.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Stores:
         self.clock = clock
         self.archive_id = archive_id
         self.person: str | None = None
+        self.is_authenticated = False
+        self.open_signer: Callable[[], Signer] | None = None
         self.commit_lock = CommitLock(root / "lock")
         self._openers = openers
 
@@ -61,6 +65,11 @@ class Stores:
         if self.person is None:
             return PROGRAM
         return Names(self.keyring.index_key.secret).person(self.person)
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """The key that whoever acts signs with, None without one; opened when needed: it may have a passphrase."""
+        return None if self.open_signer is None else self.open_signer()
 
     @cached_property
     def catalog(self) -> Catalog:

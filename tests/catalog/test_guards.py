@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from retention.catalog.approvals import ApproverRecord, GivenRecord, RequestRecord
 from retention.catalog.catalog import Catalog
 from retention.catalog.declaring import METADATA
+from retention.catalog.people import PersonRecord
 from retention.catalog.policy_records import PolicyRecord
 from retention.catalog.recalls import RecallProgress, RecallRecord
 from retention.catalog.records import QuarantinedRecord
@@ -69,6 +71,12 @@ FROZEN = {
     "recall": (
         "id", "recall_id", "study_row", "urgency", "reason", "asked_by", "sequence", "requested_at",
     ),
+    "person": ("id", "person_id", "added_at", "sequence"),
+    "person_role": ("id", "person_row", "institution_row", "role"),
+    "approval_request": (
+        "id", "request_id", "kind", "institution_row", "subject", "digest", "asked_by", "asked_at", "sequence",
+    ),
+    "approval_given": ("id", "request_row", "sequence", "approver", "person", "method", "given_at"),
 }  # fmt: skip
 MUTABLE: dict[str, tuple[str, ...]] = {
     "hidden": (),
@@ -94,6 +102,10 @@ MUTABLE: dict[str, tuple[str, ...]] = {
     "policy_force": ("until_at", "is_retired"),
     "enactment": ("place", "until_at", "succeeded_on", "is_retired"),
     "recall": ("state", "ready_at", "until_at"),
+    "person": ("name", "email", "public_key", "institutions"),
+    "person_role": ("is_held",),
+    "approval_request": ("approvers", "excluded", "summary", "body", "state", "reason", "closed_at"),
+    "approval_given": ("visa",),
 }  # fmt: skip
 KEPT = sorted(FROZEN)
 
@@ -119,6 +131,16 @@ def guarded() -> bytes:
                 tx.policies.put_in_force(
                     version, effective_on=None, sequence=number, at=AT + number * DAY, retires=False
                 )
+            tx.people.register(
+                PersonRecord("e" * 32, "Anne", None, bytes(32), (), AT, 1, ((None, "director"),))
+            )
+            approver = ApproverRecord("director")
+            tx.approvals.file(
+                RequestRecord(
+                    "f" * 32, "fact", None, "a" * 32, "b" * 64, (approver,), "e" * 32, (), AT, "what", {}, 1
+                )
+            )
+            tx.approvals.give("f" * 32, GivenRecord("director", "e" * 32, "signature", AT, 2))
         catalog.close()
         return Path(catalog._database.place).read_bytes()
 

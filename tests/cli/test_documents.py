@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from retention.archive import open_archive
+from retention.archive import open_archive, prepare_to_write
 from retention.cli import schemas
 from retention.cli.invocation import registered
+from retention.policy.documents import Approver
+from retention.services import approvals, registry
 from retention.services.lifecycle.planned import PlannedMove, write_plan
+from retention.signatures.keys import make_private_key
+from retention.signatures.signer import open_signer
 from tests.cli.calling import Outcome, retention
 from tests.cli.conftest import SHARED_UID, UID
 from tests.services.move.moving import move_in
@@ -97,6 +101,14 @@ DONE = [
     Case("institution set", "necker --ae-title NECKER_1 --ae-title NECKER_2 --plan standard"),
     Case("institution list"),
     Case("institution show", "cochin"),
+    Case("person add", "Anne --role administrator --new-key {T}/anne.key"),
+    Case("person add", "Bob --role archivist --institution necker --email bob@example.org"),
+    Case("person role", "Dim --institution necker --add director"),
+    Case("person key", "Dim --new-key {T}/dim.key"),
+    Case("person list"),
+    Case("approval list", "--all"),
+    Case("approval approve", "{request} --as Dora --key {A}/dora.key"),
+    Case("approval reject", "{request} --as Dora --key {A}/dora.key --reason no"),
     Case("keys status"),
     Case("keys status", "--recovery-stored"),
     Case("journal verify"),
@@ -159,9 +171,23 @@ STOPPED = [
     Case("institution set", "necker --policy fr-csp-r1112-7", 2),
     Case("institution list", has_archive=False, code=10),
     Case("institution show", "neker", 2),
+    Case("person add", "Dim", 2),
+    Case("person add", "Bob --role archivst", 2),
+    Case("person role", "Nobody --add director", 6),
+    Case("person key", "Dim", 2),
+    Case("person list", has_archive=False, code=10),
+    Case("approval list", has_archive=False, code=10),
+    Case("approval approve", "{request}", 12),
+    Case("approval approve", "{request} --external archives_visa", 2),
+    Case("approval reject", "{request} --reason no", 12),
     Case("keys status", code=1, broken="the root key is gone"),
     Case("journal verify", code=10, broken="archive.yaml is gone"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def passphrase(monkeypatch):
+    monkeypatch.setenv("RETENTION_PASSPHRASE", "a secret")
 
 
 @pytest.mark.parametrize("case", [*DONE, *STOPPED], ids=str)
@@ -228,6 +254,8 @@ def call(case: Case, archive, folder, samples) -> Outcome:
         places["item"] = retention("--archive", archive, "quarantine", "list", "--json").data["items"][0][
             "id"
         ]
+    if case.command.split()[0] in {"person", "approval"} and case.has_archive:
+        places["request"] = ask(archive)
     BREAK[case.broken](archive)
     if "{recall}" in case.arguments:
         asked = retention("--archive", archive, "recall", "request", UID, "--reason", "board", "--json")
@@ -290,3 +318,20 @@ def _closed(schema):
     if "properties" in closed and "required" in closed and "oneOf" not in closed:
         closed["additionalProperties"] = False
     return closed
+
+
+def ask(archive) -> str:
+    """Register Dim and Dora, who has `dora.key`, and let Dim ask for two signatures; return the request's id."""
+    stores = open_archive(archive, person="Dim")
+    try:
+        prepare_to_write(stores)
+        for name, role in (("Dim", "archivist"), ("Dora", "director")):
+            key = make_private_key(archive / f"{name.lower()}.key", b"a secret")
+            registry.add(stores, registry.NewPerson(name, (), (role,), None, key))
+        stores.open_signer = lambda: open_signer(archive / "dim.key", lambda: b"a secret")
+        approvers = [Approver("director"), Approver("dim_physician")]
+        return approvals.request(
+            stores, approvals.Wish("thing", None, "a" * 32, "b" * 64, approvers, "It", {})
+        )
+    finally:
+        stores.close()

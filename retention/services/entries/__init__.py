@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from retention.journal.envelope import Entry
-from retention.services.entries import hiding, institutions, policies, recalls, signing, studies
+from retention.services.entries import (
+    approvals,
+    hiding,
+    institutions,
+    people,
+    policies,
+    recalls,
+    signing,
+    studies,
+)
 from retention.services.entries.applying import Applying
 from retention.services.events import STUDY_EXPORT
 
@@ -18,6 +27,12 @@ ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     institutions.INSTITUTION_ADD: institutions.apply,
     institutions.INSTITUTION_SET: institutions.apply,
     policies.POLICY_APPLY: policies.apply,
+    people.PERSON_ADD: people.apply_add,
+    people.PERSON_KEY: people.apply_key,
+    people.PERSON_ROLE: people.apply_role,
+    approvals.APPROVAL_REQUEST: approvals.apply_request,
+    approvals.APPROVAL_GIVE: approvals.apply_give,
+    approvals.APPROVAL_REJECT: approvals.apply_reject,
     signing.SIGNING_KEY: signing.apply_key,
     STUDY_EXPORT: studies.apply_export,
     recalls.RECALL_REQUEST: recalls.apply_request,

@@ -1,0 +1,22 @@
+"""What happens when a request of each kind is approved: the one list.
+
+A kind's module is loaded when a request of it is decided, so that approvals need not know what they are about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from retention.model.errors import RefusedError
+from retention.services.approvals import Handler
+
+_HANDLERS: dict[str, Callable[[], Handler]] = {}
+
+
+def handler_of(kind: str) -> Handler:
+    """Return what is done for an approved request. Raises RefusedError for a kind that this program does not know."""
+    if kind not in _HANDLERS:
+        raise RefusedError(
+            f"this program does not know what a {kind} is", hint="a newer version asked for it: upgrade"
+        )
+    return _HANDLERS[kind]()
