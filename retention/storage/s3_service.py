@@ -135,8 +135,9 @@ class S3Service:
 
     def _once(self, operation: str, parameters: Mapping[str, object]) -> Answer:
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
-        client = self._client
+        client = self.client
         try:
             answer: Answer = getattr(client, operation)(**parameters)
         except ClientError as error:
@@ -144,7 +145,7 @@ class S3Service:
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             code, message = str(details.get("Code", status)), details.get("Message", "")
             raise Refused(operation, code, status, message) from None
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             raise _as_seen_here(self._spec.name, error) from error
         return answer
 
@@ -167,7 +168,7 @@ class S3Service:
             user_agent_extra="retention",
         )
         try:
-            session = _session(s3.profile)
+            session = session_of(s3.profile)
             return session.client("s3", region_name=s3.region, endpoint_url=s3.endpoint, config=config)
         except (BotoCoreError, ValueError) as error:
             raise SettingsError(
@@ -177,7 +178,8 @@ class S3Service:
             ) from error
 
     @property
-    def _client(self) -> Any:  # noqa: ANN401 - as above
+    def client(self) -> Any:  # noqa: ANN401 - as above
+        """The client; made when it is first asked for. Raises SettingsError."""
         with _MAKING:
             try:
                 return self._made_client
@@ -234,7 +236,7 @@ def unanswered(volume: str, why: str) -> VolumeUnavailableError:
 
 
 @lru_cache(maxsize=8)
-def _session(profile: str | None) -> Any:  # noqa: ANN401 - as above
+def session_of(profile: str | None) -> Any:  # noqa: ANN401 - as above
     """Return the session of a profile: what it reads of S3's own description takes longer than all the rest."""
     import boto3
 
@@ -244,11 +246,12 @@ def _session(profile: str | None) -> Any:  # noqa: ANN401 - as above
 def _whole_body(answer: Answer) -> bytes:
     """Return the body of an answer. Raises _NoAnswer if it was cut off."""
     from botocore.exceptions import BotoCoreError
+    from urllib3.exceptions import HTTPError
 
     with answer["Body"] as body:
         try:
             data: bytes = body.read()
-        except (BotoCoreError, OSError) as error:
+        except (BotoCoreError, HTTPError, OSError) as error:
             raise _NoAnswer(f"the answer was cut off: {error}") from error
     if len(data) != answer["ContentLength"]:
         raise _NoAnswer(f"the answer was cut off after {len(data)} bytes")
@@ -258,13 +261,14 @@ def _whole_body(answer: Answer) -> bytes:
 def _as_seen_here(volume: str, error: Exception) -> Exception:
     """Tell what no repetition will change (credentials, certificates) from a network that may be better in a moment."""
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
     passing = (
         exceptions.ConnectionError,
         exceptions.HTTPClientError,
         exceptions.IncompleteReadError,
         exceptions.FlexibleChecksumError,
-        exceptions.ResponseParserError,
+        ResponseParserError,
     )
     if isinstance(error, passing) and not isinstance(error, exceptions.SSLError):
         return _NoAnswer(str(error))

@@ -126,7 +126,7 @@ class S3Upload(Upload):
         version = found.get("VersionId")
         try:
             self._compare(found)
-            self._require_first(version)
+            version = self._only(version)
             self._lock(version)
         except StorageError:
             # It is there and must not count: whoever hears of the failure believes that nothing is.
@@ -250,13 +250,25 @@ class S3Upload(Upload):
             with self._bucket.translated(self.key):
                 raise
 
-    def _require_first(self, version: str | None) -> None:
-        """See that a bucket with versions did not take this one on top of another. Raises ObjectExistsError."""
-        is_strict = self._bucket.spec.s3.endpoint is None  # AWS keeps the condition with versions too
-        if version in (None, "null") or is_strict:
-            return
-        if not self._versions.is_first(self.key, str(version)):
+    def _only(self, version: str | None) -> str | None:
+        """See that a bucket with versions did not take this one on top of another; return the version that counts.
+
+        AWS looks at the condition there too. Others may not: then the first that came counts, and if that was ours, its
+        repetitions (an answer that got lost) go. Raises ObjectExistsError.
+        """
+        if version in (None, "null") or self._bucket.spec.s3.endpoint is None:
+            return version
+        lying = self._versions.lying(self.key)
+        if lying in ([version], []):
+            return version
+        heads = {each: self._bucket.head(self.key, VersionId=each) for each in lying}
+        ours = [each for each in lying if heads[each].get("Metadata", {}).get("upload") == self._token]
+        is_first = lying[0] in ours
+        for repeated in ours[is_first:]:
+            self._versions.remove_version(self.key, repeated)
+        if not is_first:
             raise self._exists()
+        return lying[0]
 
     def _exists(self) -> ObjectExistsError:
         volume = self._bucket.volume

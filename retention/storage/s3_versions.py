@@ -49,17 +49,15 @@ class Versions:
                     found["Key"], found["VersionId"], bool(found["IsLatest"]), marker, found["LastModified"]
                 )
 
-    def is_first(self, key: str, version: str) -> bool:
-        """Whether no other version lay under the key when this one came, since the key was last free.
-
-        For services that look at `If-None-Match` only in buckets without versions. Raises StorageError.
-        """
+    def lying(self, key: str) -> list[str]:
+        """Return the versions that lie under a key since it was last free, the oldest first. Raises StorageError."""
         found = self.of(key)
         freed_at = max((each.made_at for each in found if each.is_marker), default=None)
-        lying = [
-            each for each in found if not each.is_marker and (freed_at is None or each.made_at >= freed_at)
+        return [
+            each.version
+            for each in reversed(found)
+            if not each.is_marker and (freed_at is None or each.made_at >= freed_at)
         ]
-        return not lying or lying[-1].version == version
 
     def remove_version(self, key: str, version: str | None) -> None:
         """Remove one version alone, the object if it has none. Raises Refused, StorageError."""

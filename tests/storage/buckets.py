@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from retention.model.clock import Clock, SystemClock
 from retention.model.identifiers import new_id
-from retention.model.layout import S3Spec, VolumeSpec
+from retention.model.layout import RecallSpec, S3Spec, VolumeSpec
 from retention.storage.identity import DeviceRecord, VolumeIdentity
 from retention.storage.s3 import S3Volume
 from retention.storage.s3_service import S3Service
@@ -53,6 +53,7 @@ class BucketPlace(Place):
     through: str | None = None
     trust_s: float = 0.0
     clock: Clock = field(default_factory=SystemClock)
+    recall: RecallSpec | None = None
     timeout_s: float = 30.0
     examples: int = 5
 
@@ -65,7 +66,7 @@ class BucketPlace(Place):
     def spec(self) -> VolumeSpec:
         """`through`: the driver asks another endpoint than the tests, a proxy of the same service."""
         s3 = replace(self.s3, endpoint=self.through or self.endpoint)
-        return VolumeSpec("cold-1", f"s3://{self.bucket}/{self.prefix}", "paris", "cloud", s3)
+        return VolumeSpec("cold-1", f"s3://{self.bucket}/{self.prefix}", "paris", "cloud", s3, self.recall)
 
     def open(
         self,
@@ -113,3 +114,9 @@ class BucketPlace(Place):
             "Uploads", ()
         )
         return [upload["Key"] for upload in found]
+
+    def abort(self, path: str) -> None:
+        """Abort the uploads in parts of one key."""
+        found = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=path)
+        for upload in found.get("Uploads", ()):
+            self.client.abort_multipart_upload(Bucket=self.bucket, Key=path, UploadId=upload["UploadId"])

@@ -70,10 +70,13 @@ class RecallConformance:
         put(volume)
         found = volume.recall(KEY, urgency=Urgency.ROUTINE, keep=KEEP)
         assert found.state is RecallState.REQUESTED
-        assert place.open().availability(KEY) == found
+        assert found.ready_at is not None
+        again = place.open().availability(KEY)
+        assert again.state is RecallState.REQUESTED
+        assert again.ready_at in (None, found.ready_at)
         with pytest.raises(NotReadyError) as refusal:
             volume.open(KEY, from_medium=True)
-        assert refusal.value.ready_at == found.ready_at
+        assert refusal.value.ready_at in (None, found.ready_at)
 
     def test_it_is_readable_for_a_time_and_archived_again_after_it(self, place, volume):
         self.recalled(place, volume)
@@ -95,7 +98,9 @@ class RecallConformance:
     def test_asking_twice_is_asking_once(self, volume):
         put(volume)
         first = volume.recall(KEY, urgency=Urgency.ROUTINE, keep=KEEP)
-        assert volume.recall(KEY, urgency=Urgency.ROUTINE, keep=KEEP) == first
+        again = volume.recall(KEY, urgency=Urgency.ROUTINE, keep=KEEP)
+        assert again.state is RecallState.REQUESTED
+        assert again.ready_at in (None, first.ready_at)
 
     def test_what_is_ready_stays_so_for_longer_when_asked_again(self, place, volume):
         self.recalled(place, volume)

@@ -10,6 +10,7 @@ from retention.model.errors import NotReadyError
 from retention.model.layout import RecallSpec
 from retention.storage.delayed import DelayedVolume
 from retention.storage.volume import ONLINE, Availability, RecallState, Urgency
+from tests.storage.clocks import MovableClock
 from tests.storage.conformance import ObjectConformance, Place, opened
 from tests.storage.conformance_documents import AppendConformance, DocumentConformance, SpaceConformance
 from tests.storage.conformance_identity import IdentityConformance
@@ -23,26 +24,13 @@ RECALL = RecallSpec(timedelta(hours=12), timedelta(days=7))
 BEGIN = datetime(2026, 11, 24, tzinfo=UTC)
 
 
-class MovableClock:
-    """Shows what it is told; a rehearsal is no other."""
-
-    def __init__(self) -> None:
-        self.at = BEGIN
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic_s(self) -> float:
-        return 0.0
-
-
 class DelayedPlace(SlowPlace):
     """Another driver's place, made slow."""
 
     def __init__(self, inner: Place, recall: RecallSpec = RECALL) -> None:
         self.inner = inner
         self.recall = recall
-        self.clock = MovableClock()
+        self.clock = MovableClock(BEGIN)
 
     def open(self, **known) -> DelayedVolume:
         return DelayedVolume(self.inner.open(**known), self.recall, self.clock)
