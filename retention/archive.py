@@ -285,7 +285,7 @@ def _stores(
 
 
 def _replicas(volumes: VolumeSet) -> list[VolumeReplica]:
-    return volumes.replicas(volumes.states())
+    return volumes.replicas(volumes.states(volumes.replica_names()))
 
 
 def _archive_id_from_volumes(root: Path, settings: ArchiveSettings) -> ArchiveId:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from retention.catalog.records import VolumeRecord
 from retention.journal.envelope import NewEntry
 from retention.model.clock import format_instant
-from retention.model.errors import NotFoundError, PlacementError, StorageError
+from retention.model.errors import NotFoundError, PlacementError, StorageError, UsageError
 from retention.model.identifiers import VolumeId, new_id
 from retention.model.layout import VolumeSpec
 from retention.services import commit, documents, events
@@ -124,6 +124,20 @@ def replace_volume(stores: Stores, name: str, url: str | None) -> VolumeRecord:
     stores.settings.volumes[name] = spec
     stores.reopen_replicas()
     return record
+
+
+def add_volume(stores: Stores, name: str) -> VolumeRecord:
+    """Make the place of a volume that stands in archive.yaml, and is new to the archive, that volume.
+
+    Raises NotFoundError for an unknown name, UsageError for one that is a volume already and for a place that is not
+    empty or cannot be what archive.yaml says, StorageError.
+    """
+    if any(record.spec.name == name for record in stores.catalog.volumes()):
+        raise UsageError(
+            f"{name} is a volume of this archive already",
+            hint="to put another place in its stead: retention volume replace",
+        )
+    return replace_volume(stores, name, None)
 
 
 def record_moved(stores: Stores) -> list[str]:

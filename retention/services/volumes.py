@@ -7,7 +7,7 @@ never written to (design §6).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -95,9 +95,9 @@ class VolumeSet:
     def __contains__(self, name: str) -> bool:
         return name in self._volumes
 
-    def states(self) -> dict[str, VolumeState]:
-        """Return what a look at each volume finds now."""
-        return {name: volume.probe() for name, volume in self._volumes.items()}
+    def states(self, names: Iterable[str] | None = None) -> dict[str, VolumeState]:
+        """Return what a look at each volume, or at those named, finds now."""
+        return {name: self._volumes[name].probe() for name in (self._volumes if names is None else names)}
 
     def of_tier(self, tier: TierSpec) -> list[Volume]:
         return [self._volumes[name] for name in tier.volumes]

@@ -1,4 +1,4 @@
-"""`volume list|check|replace`: the places that hold shards."""
+"""`volume list|check|add|replace|locks`: the places that hold shards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from retention.cli.paging import After, Limit, page
 from retention.cli.text import size_text, table_lines
 
 if TYPE_CHECKING:
-    from retention.cli.documents.volume import Volumes
+    from retention.cli.documents.volume import VolumeLocks, Volumes
     from retention.services.stores import Stores
 
 
@@ -23,7 +23,9 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The places that hold shards.")
     group.command("list")(list_volumes)
     group.command("check")(check)
+    group.command("add")(add)
     group.command("replace")(replace)
+    group.command("locks")(locks)
     app.add_typer(group, name="volume")
 
 
@@ -45,6 +47,21 @@ def check() -> Result[Volumes]:
     return Result(data, _lines(data), exit_codes.FINDINGS if bad else exit_codes.DONE, rows="volumes")
 
 
+@command("volume add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A volume that archive.yaml has and is new.")],
+) -> Result[Volumes]:
+    """Make a new place, that archive.yaml names already, a volume of this archive."""
+    from retention.services.volume_care import add_volume
+
+    with closing(current.open(to_write=True)) as stores:
+        require_known("volume", name, stores.settings.volumes)
+        record = add_volume(stores, name)
+        data = _statuses(stores)
+    lines = [current.say("volume.added", name=name, url=record.spec.url)]
+    return Result(data, lines, rows="volumes")
+
+
 @command("volume replace")
 def replace(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The volume that was lost.")],
@@ -60,6 +77,23 @@ def replace(
         data = _statuses(stores)
     lines = [current.say("volume.replaced", name=name, url=record.spec.url), current.say("volume.audit_next")]
     return Result(data, lines, rows="volumes")
+
+
+@command("volume locks")
+def locks() -> Result[VolumeLocks]:
+    """Renew the locks of packages on buckets with Object Lock, and remove what no lock keeps any more."""
+    from retention.services.locks import renew_locks
+
+    with closing(current.open(to_write=True)) as stores:
+        done = renew_locks(stores)
+    data: VolumeLocks = {
+        "locked": done.locked,
+        "hidden": done.hidden,
+        "problems": [{"volume": volume, "message": error.message} for volume, error in done.problems],
+    }
+    lines = [current.say("volume.locked", locked=done.locked, hidden=done.hidden)]
+    lines += [current.say("volume.problem", problem=problem["message"]) for problem in data["problems"]]
+    return Result(data, lines, exit_codes.FINDINGS if done.problems else exit_codes.DONE)
 
 
 def _statuses(stores: Stores) -> Volumes:

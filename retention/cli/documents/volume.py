@@ -47,3 +47,20 @@ class Volumes(TypedDict):
     tiers: list[TierRow]
     write_debt: Count
     """Shards that wait for a volume."""
+
+
+class LockProblem(TypedDict):
+    """An object, or a bucket, whose lock could not be seen to."""
+
+    volume: str
+    message: str
+
+
+class VolumeLocks(TypedDict):
+    """What is locked on the volumes that lock."""
+
+    locked: Count
+    """Objects that are locked now."""
+    hidden: Count
+    """Removed objects whose bytes a lock still keeps."""
+    problems: list[LockProblem]

@@ -22,6 +22,7 @@ from retention.package.records import ShardHeader
 from retention.package.sealing import Sealer, block_number
 from retention.package.writer import PackageWriter
 from retention.services.access import OpenPackage, PackageAccess
+from retention.services.locks import keep_until
 from retention.services.making import MadePackage
 from retention.services.move.budget import Budget
 from retention.services.stores import Stores
@@ -78,7 +79,14 @@ class Recoder:
         )
         sealer = Sealer.of(key.secret, new, package.institution_id)
         with self._access.reader(package) as opened:
-            uploads = PackageUploads.begin(self._stores.volumes, tier, self._states, new, self._session)
+            uploads = PackageUploads.begin(
+                self._stores.volumes,
+                tier,
+                self._states,
+                new,
+                self._session,
+                keep_until=keep_until(self._stores, package),
+            )
             try:
                 writer = PackageWriter(header, key.key_id, sealer, uploads.uploads)
                 contents = self._copy(opened, sealer, writer, uploads)
