@@ -79,6 +79,8 @@ DONE = [
     Case("volume list"),
     Case("volume check", code=4, broken="a volume is gone"),
     Case("volume replace", "cold-6 --url file:{T}/other"),
+    Case("volume add", "spare", broken="a volume is new"),
+    Case("volume locks"),
     Case("quarantine list"),
     Case("quarantine export", "{item} --out {T}/out"),
     Case("policy new", has_archive=False),
@@ -151,6 +153,8 @@ STOPPED = [
     Case("volume list", code=10, broken="the catalog is gone"),
     Case("volume check", has_archive=False, code=10),
     Case("volume replace", "cold-9", 2),
+    Case("volume add", "cold-1", 2),
+    Case("volume locks", has_archive=False, code=10),
     Case("quarantine list", "--institution neker", 2),
     Case("quarantine export", "nothing --out {T}/out", 6),
     Case("policy new", "--from generic-20", 2),
@@ -292,10 +296,19 @@ def _put_on_glacier(archive):
         move_in(stores, "glacier", stores.catalog.packages_of(UID))
 
 
+def _add_spare(archive):
+    settings = archive / "archive.yaml"
+    text = settings.read_text().replace(
+        "volumes:\n", 'volumes:\n  spare: {url: "file:spare", domain: d}\n', 1
+    )
+    settings.write_text(text)
+
+
 BREAK = {
     "a study is on glacier": _put_on_glacier,
     "": lambda _: None,
     "a volume is gone": lambda archive: shutil.rmtree(archive / "cold-5"),
+    "a volume is new": _add_spare,
     "a volume is emptied": _empty,
     "two shards are gone": _lose_two_shards,
     "the catalog is gone": _lose_catalog,
