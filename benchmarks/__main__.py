@@ -20,6 +20,7 @@ from benchmarks import (
     bench_memory,
     bench_rebuild,
     bench_repair,
+    bench_s3,
     bench_small,
     bench_startup,
 )
@@ -37,6 +38,7 @@ PROGRAMS: dict[str, tuple[str, Callable[[Setting], Iterable[Row]]]] = {
     "memory": ("Memory", bench_memory.measure),
     "held": ("What an instance costs when many are held", bench_held.measure),
     "rebuild": ("Rebuilding the catalog", bench_rebuild.measure),
+    "s3": ("Upload to S3", bench_s3.measure),
     "startup": ("Starting", bench_startup.measure),
 }
 POLICY = "policy"
