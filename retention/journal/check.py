@@ -6,7 +6,7 @@ entry whole, nothing is written and the entry is named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from retention.journal.envelope import FRAME_BYTES, FRAME_HEAD
@@ -40,6 +40,7 @@ class JournalReport:
     entries: int
     root: bytes
     problems: list[JournalProblem] = field(default_factory=list)
+    roots: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -69,13 +70,16 @@ class _Difference:
     wanted: bytes
 
 
-def verify_replicas(replicas: ReplicaSet, known: Position | None = None) -> JournalReport:
+def verify_replicas(
+    replicas: ReplicaSet, known: Position | None = None, sizes: Collection[int] = ()
+) -> JournalReport:
     """Read everything and say what is wrong where; never raises for damage.
 
     `known` is where the journal is known to end: it must go that far and through that tree, and what is being
-    appended beyond it meanwhile is no problem. Raises VolumeUnavailableError when no replica answers.
+    appended beyond it meanwhile is no problem. The report has the roots over the first n entries for every n in `sizes`
+    that there are so many for. Raises VolumeUnavailableError when no replica answers.
     """
-    starts, tree = list_starts(replicas), GrowingTree(known)
+    starts, tree = list_starts(replicas), GrowingTree(known, sizes)
     strays = dict(starts)
     problems: list[JournalProblem] = []
     unreachable: dict[str, RetentionError] = {}
@@ -99,7 +103,7 @@ def verify_replicas(replicas: ReplicaSet, known: Position | None = None) -> Jour
             )
     for name, error in unreachable.items():
         problems.append(JournalProblem(FindingKind.UNREADABLE, name, PREFIX, None, error.message))
-    return JournalReport(tree.frontier.size, tree.frontier.root(), problems)
+    return JournalReport(tree.frontier.size, tree.frontier.root(), problems, tree.roots)
 
 
 def heal_replicas(replicas: ReplicaSet) -> list[JournalRepair]:

@@ -7,7 +7,7 @@ lock; a journal object may be read in other threads while one appends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from retention.journal.check import (
     JournalRepair,
@@ -150,9 +150,12 @@ class Journal:
         """
         self._in_step = self._settle(self._position)
 
-    def verify(self) -> JournalReport:
-        """Read every replica and say what is wrong where. Raises VolumeUnavailableError when none answers."""
-        return verify_replicas(self._replicas, self._position)
+    def verify(self, sizes: Collection[int] = ()) -> JournalReport:
+        """Read every replica and say what is wrong where; the report has the roots at these sizes.
+
+        Raises VolumeUnavailableError when none answers.
+        """
+        return verify_replicas(self._replicas, self._position, sizes)
 
     def heal(self) -> list[JournalRepair]:
         """Make every reachable replica equal to what counts; for whoever may append.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from retention.journal.merkle import Frontier
@@ -59,19 +59,34 @@ class Position:
 
 
 class GrowingTree:
-    """A frontier that grows over leaves and is compared with a known one when it has that size."""
+    """A frontier that grows over leaves and is compared with a known one when it has that size.
 
-    def __init__(self, known: Position | None) -> None:
+    `roots` gets its root at every size in `sizes` that it passes.
+    """
+
+    def __init__(self, known: Position | None, sizes: Iterable[int] = ()) -> None:
         self.frontier = Frontier()
+        self.roots: dict[int, bytes] = {}
+        self._waiting = sorted(sizes, reverse=True)
         self._known = known
         self._agreed = known is None or known.frontier == self.frontier.to_bytes()
 
     def extend(self, leaves: Sequence[bytes]) -> None:
         until = len(leaves) if self._known is None else self._known.size - self.frontier.size
         if 0 < until <= len(leaves):
-            self.frontier.extend(leaves[:until])
+            self._grow(leaves[:until])
             self._agreed = self._known is None or self._known.frontier == self.frontier.to_bytes()
             leaves = leaves[until:]
+        self._grow(leaves)
+
+    def _grow(self, leaves: Sequence[bytes]) -> None:
+        while self._waiting and self._waiting[-1] <= self.frontier.size + len(leaves):
+            size = self._waiting.pop()
+            count = size - self.frontier.size
+            if count >= 0:
+                self.frontier.extend(leaves[:count])
+                leaves = leaves[count:]
+                self.roots[size] = self.frontier.root()
         self.frontier.extend(leaves)
 
     @property

@@ -150,6 +150,8 @@ class ArchiveSettings:
     volumes: dict[str, VolumeSpec]
     tiers: dict[str, TierSpec]
     institutions: dict[str, InstitutionSpec]
+    timestamp_url: str | None = None
+    """The RFC 3161 authority asked at every seal; None: seals are not timestamped."""
     staging: StagingSpec = field(default_factory=StagingSpec)
     dimse: DimseSpec = field(default_factory=DimseSpec)
     peers: dict[str, PeerSpec] = field(default_factory=dict)

@@ -132,6 +132,7 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
             )
             for name, section in document.institutions.items()
         },
+        timestamp_url=None if (timestamp := document.journal.timestamp) is None else timestamp.url,
         staging=StagingSpec(duration_of(document.staging.quiet), document.staging.max_bytes),
         peers={
             name: PeerSpec(name, peer.ae_title, peer.host, peer.port, peer.institution)

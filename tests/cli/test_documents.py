@@ -115,6 +115,13 @@ DONE = [
     Case("keys status", "--recovery-stored"),
     Case("journal verify"),
     Case("journal verify", code=4, broken="a volume is emptied"),
+    Case("journal verify", "--trust {A}/lock", 4),
+    Case("journal seal"),
+    Case("journal show", "--from 3 --limit 2 --action volume.add"),
+    Case("journal prove", "3 --out {T}/proof", broken="the journal is sealed"),
+    Case("journal prove", "--from 3", broken="the journal is sealed"),
+    Case("journal export", "--out {T}/journal"),
+    Case("journal cosign", "{T}/seal --out {T}/cosigned", broken="a seal of another archive came"),
 ]
 UNTIL_SIGNALLED = {"serve"}
 """Tried in tests/e2e/test_serve.py."""
@@ -186,6 +193,14 @@ STOPPED = [
     Case("approval reject", "{request} --reason no", 12),
     Case("keys status", code=1, broken="the root key is gone"),
     Case("journal verify", code=10, broken="archive.yaml is gone"),
+    Case("journal verify", "--trust {A}/archive.yaml", 2),
+    Case("journal seal", "--cosigned {A}/archive.yaml", 2),
+    Case("journal show", has_archive=False, code=10),
+    Case("journal prove", "3", 2),
+    Case("journal prove", "99999", 6),
+    Case("journal prove", "", 2),
+    Case("journal export", "--out {A}/out", 2),
+    Case("journal cosign", "{A}/archive.yaml", 1),
 ]
 
 
@@ -286,6 +301,13 @@ def _empty(archive):
             path.unlink()
 
 
+def _bring_seal(archive):
+    other = archive.parent / "other"
+    assert retention("init", other).code == 0
+    text = retention("--archive", other, "journal", "seal", "--json").data["checkpoint"]
+    archive.parent.joinpath("seal").write_text(text)
+
+
 def _lose_catalog(archive):
     for path in archive.glob("catalog.db*"):
         path.unlink()
@@ -312,6 +334,8 @@ BREAK = {
     "a volume is emptied": _empty,
     "two shards are gone": _lose_two_shards,
     "the catalog is gone": _lose_catalog,
+    "the journal is sealed": lambda archive: retention("--archive", archive, "journal", "seal"),
+    "a seal of another archive came": _bring_seal,
     "the root key is gone": lambda archive: (archive / "secrets" / "root.key").unlink(),
     "archive.yaml is gone": lambda archive: (archive / "archive.yaml").unlink(),
 }

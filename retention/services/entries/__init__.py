@@ -16,6 +16,7 @@ from retention.services.entries import (
     people,
     policies,
     recalls,
+    sealing,
     signing,
     studies,
 )
@@ -38,5 +39,7 @@ ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     recalls.RECALL_REQUEST: recalls.apply_request,
     recalls.RECALL_READY: recalls.apply_ready,
     recalls.RECALL_CANCEL: recalls.apply_cancel,
+    sealing.SEAL: sealing.apply_seal,
+    sealing.COSIGN: sealing.apply_cosigned,
 }
 """Every action that changes the catalog, beside the holdings' own in `services.projection`."""
