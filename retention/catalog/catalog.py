@@ -32,6 +32,7 @@ from retention.catalog.facts import FactTable
 from retention.catalog.figures import Figures
 from retention.catalog.files import make_file
 from retention.catalog.hidden import Hidden
+from retention.catalog.holds import Holds
 from retention.catalog.moving import Moving
 from retention.catalog.people import People
 from retention.catalog.policies import Policies
@@ -75,6 +76,7 @@ class Catalog:
         self._database = database
         self.policies = Policies(database)
         self.people = People(database)
+        self.holds = Holds(database)
         self.approvals = Approvals(database)
         self.search = Search(database)
         self.facts = FactTable(database)

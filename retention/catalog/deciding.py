@@ -19,6 +19,7 @@ from retention.catalog.fact_records import RecordedFact
 from retention.catalog.fact_tables import PATIENT
 from retention.catalog.facts import read_facts
 from retention.catalog.holdings import UNKNOWN_CLASS
+from retention.catalog.holds import StandingHolds, read_standing
 from retention.catalog.places import read_institutions
 from retention.catalog.policies import read_enactments, read_in_force
 from retention.catalog.policy_records import EnactmentRecord, ForceRecord
@@ -72,6 +73,7 @@ class Decided:
     row: int
     state: StudyState
     reason: str
+    holds: int
     keep_until_on: date | None
     next_change_on: date | None
     plan_tier: str | None
@@ -96,7 +98,16 @@ _STUDY = select(
 ).join(INSTITUTION, INSTITUTION.c.id == STUDY.c.institution_row)
 _CLASSES = list(_STUDY.selected_columns.keys()).index("sop_classes")
 _SERIES = select(SERIES.c.study_row, SERIES.c.modality, SERIES.c.body_part, SERIES.c.manufacturer).distinct()
-_DECISION = ("state", "reason", "keep_until_on", "next_change_on", "plan_tier", "next_tier", "move_on")
+_DECISION = (
+    "state",
+    "reason",
+    "holds",
+    "keep_until_on",
+    "next_change_on",
+    "plan_tier",
+    "next_tier",
+    "move_on",
+)
 _RECORD = (
     update(STUDY)
     .where(STUDY.c.id == bindparam("the_id"))
@@ -115,6 +126,10 @@ class Deciding:
 
     def in_force(self) -> list[ForceRecord]:
         return read_in_force(self._connection)
+
+    def holds(self) -> StandingHolds:
+        """The holds that stand, and what they cover."""
+        return read_standing(self._connection)
 
     def enactments(self) -> dict[InstitutionId, list[EnactmentRecord]]:
         return read_enactments(self._connection)
@@ -203,6 +218,7 @@ class Deciding:
                     "the_id": each.row,
                     "state": each.state.value,
                     "reason": each.reason,
+                    "holds": each.holds,
                     "keep_until_on": each.keep_until_on,
                     "next_change_on": each.next_change_on,
                     "plan_tier": each.plan_tier,

@@ -20,6 +20,7 @@ FRESH = text("NOT is_stale")
 UNDECIDED: dict[str, Any] = {
     "state": StudyState.PERMANENT.value,
     "reason": None,
+    "holds": 0,
     "keep_until_on": None,
     "next_change_on": None,
     "is_stale": True,

@@ -46,6 +46,7 @@ _SUMMARY = select(
     STUDY.c.bytes_received,
     STUDY.c.state,
     STUDY.c.keep_until_on,
+    STUDY.c.holds,
     STUDY.c.received_at,
     INSTITUTION.c.institution_id,
     INSTITUTION.c.name.label("institution"),
@@ -208,9 +209,17 @@ def _summary(study: Sequence[Any], packages: Sequence[_Held]) -> StudySummary:
         held[:3] for held in packages if not held[3]
     ]  # a study stands by its own packages, not by its copies
     # By position: this runs once for every study of a list, and names would be half of its price.
-    study_uid, instances, bytes_received, state, keep_until_on, received_at, institution_id, institution = (
-        study
-    )
+    (
+        study_uid,
+        instances,
+        bytes_received,
+        state,
+        keep_until_on,
+        holds,
+        received_at,
+        institution_id,
+        institution,
+    ) = study
     return StudySummary(
         study_uid=study_uid,
         institution=institution,
@@ -220,7 +229,7 @@ def _summary(study: Sequence[Any], packages: Sequence[_Held]) -> StudySummary:
         bytes_received=bytes_received,
         state=_STATES[state],
         keep_until_on=keep_until_on,
-        holds=0,
+        holds=holds,
         health=max((health for _, health, _ in own), key=_SEVERITY.index, default=Health.SOUND),
         received_at=received_at,
         last_verified_at=min((verified_at for _, _, verified_at in own), default=None),

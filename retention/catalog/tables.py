@@ -125,6 +125,7 @@ class StudyRow(Base, table=True):
     bytes_received: int = Field(sa_column=Column("bytes_received", BigInteger(), nullable=False))
     state: str = Field(sa_column=Column("state", String(16), nullable=False))
     reason: str | None = Field(sa_column=Column("reason", String(32)))
+    holds: int = Field(sa_column=Column("holds", Integer(), nullable=False))
     keep_until_on: date | None = Field(sa_column=Column("keep_until_on", Date()))
     next_change_on: date | None = Field(sa_column=Column("next_change_on", Date()))
     is_stale: bool = Field(sa_column=Column("is_stale", Boolean(), nullable=False))

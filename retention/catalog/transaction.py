@@ -25,6 +25,7 @@ from retention.catalog import (
 )
 from retention.catalog.approvals import ApprovalWriting
 from retention.catalog.fact_intake import FactWriter
+from retention.catalog.holds import HoldWriting
 from retention.catalog.people import PeopleWriting
 from retention.catalog.policies import PolicyWriting
 from retention.catalog.recalls import RecallWriting
@@ -134,6 +135,11 @@ class Transaction:
     def people(self) -> PeopleWriting:
         """What may be done to the registry of people in this step."""
         return PeopleWriting(self._connection, self._places)
+
+    @property
+    def holds(self) -> HoldWriting:
+        """What may be done to legal holds in this step."""
+        return HoldWriting(self._connection, self._places)
 
     @property
     def approvals(self) -> ApprovalWriting:

@@ -26,6 +26,7 @@ from retention.cli.commands import (
     audit,
     catalog,
     demo,
+    hold,
     institution,
     journal,
     keys,
@@ -82,6 +83,7 @@ for group in (
     schema,
     person,
     approval,
+    hold,
     serve,
     demo,
 ):

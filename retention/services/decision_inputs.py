@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 from retention.catalog.deciding import PatientToDecide, StudyToDecide
 from retention.catalog.fact_records import FactState, RecordedFact
 from retention.policy.companions import Companions
 from retention.policy.facts import Facts
+from retention.policy.query import Query, read_query
 from retention.policy.standing import FactRecord, standing
 from retention.policy.subject import Fact, Hold, Study, usable_birth_date
 from retention.policy.words import Assurance
@@ -99,7 +101,20 @@ def record_of(recorded: RecordedFact) -> FactRecord:
     )
 
 
-def holds_on(study: StudyToDecide) -> list[Hold]:
-    """Return the holds that cover a study."""
-    del study
-    return []
+def holds_on(held: StudyToDecide, study: Study, facts: Facts, bound: Bound) -> list[Hold]:
+    """Return the holds that cover a study: by its name, its patient, or a query that may mean it."""
+    institution = bound.institution.institution_id
+    covering = [
+        *bound.holds.by_study.get(held.row, ()),
+        *(
+            record
+            for record in bound.holds.by_query.get(institution, ())
+            if _query(record.query or "").may_cover(study, facts)
+        ),
+    ]
+    return [Hold(each.hold_id, each.owner, each.reason, each.reassess_on) for each in covering]
+
+
+@lru_cache(maxsize=256)
+def _query(text: str) -> Query:
+    return read_query(text)

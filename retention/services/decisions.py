@@ -93,7 +93,7 @@ class _Governing:
 
 def governed(step: Deciding) -> dict[InstitutionId, Bound]:
     """Return what binds every institution, as one step or view of the catalog knows it."""
-    return bound(step.institutions(), step.enactments(), step.in_force())
+    return bound(step.institutions(), step.enactments(), step.in_force(), step.holds())
 
 
 def _decide(
@@ -122,7 +122,14 @@ def judge(inputs: Inputs, binding: Bound, at: date, only: frozenset[int] | None 
     for place, (held, study) in enumerate(zip(inputs.patient.studies, inputs.studies, strict=True)):
         if only is None or held.row in only:
             others = inputs.companions.of(place)
-            decision = evaluate(study, others, binding.policies, inputs.facts, holds_on(held), at)
+            decision = evaluate(
+                study,
+                others,
+                binding.policies,
+                inputs.facts,
+                holds_on(held, study, inputs.facts, binding),
+                at,
+            )
             plan = binding.plan
             stay = None if plan is None else plan.stay(study, at, held.accessed_on, inputs.facts)
             yield Judged(held, decision, stay)
@@ -134,6 +141,7 @@ def _row(judged: Judged) -> Decided:
         judged.study.row,
         decision.state,
         decision.reason.value,
+        len(decision.holds),
         decision.keep_until,
         judged.next_change_on,
         None if stay is None else stay.tier,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import islice
 
 from retention.model.errors import RetentionError
-from retention.services import events, replicas, tiers
+from retention.services import events, holds, replicas, tiers
 from retention.services.stores import Stores
 from retention.services.volume_care import tier_statuses, volume_statuses
 from retention.settings.environment import root_key_path
@@ -50,6 +50,7 @@ def examine_installation(stores: Stores) -> list[Check]:
         ("root key", _root_key),
         ("recovery key", _recovery_key),
         ("holdings", _holdings),
+        ("holds", _holds),
     )
     for name, look in looks:
         try:
@@ -182,3 +183,14 @@ def _holdings(stores: Stores) -> Iterator[Check]:
         )
     else:
         yield Check("holdings", CheckStatus.OK, detail)
+
+
+def _holds(stores: Stores) -> Iterator[Check]:
+    standing = len(stores.catalog.holds.standing())
+    late = [record.hold_id[:8] for record in holds.overdue(stores)]
+    if late:
+        detail = f"{standing} stand; the day to look at them again has passed: {', '.join(late[:SHOWN])}"
+        hint = "retention hold list; they stand until somebody releases them"
+        yield Check("holds", CheckStatus.WARNING, detail, hint)
+    else:
+        yield Check("holds", CheckStatus.OK, f"{standing} stand")

@@ -10,7 +10,14 @@ from collections.abc import Callable
 from retention.model.errors import RefusedError
 from retention.services.approvals import Handler
 
-_HANDLERS: dict[str, Callable[[], Handler]] = {}
+
+def _release() -> Handler:
+    from retention.services import holds
+
+    return holds.released
+
+
+_HANDLERS: dict[str, Callable[[], Handler]] = {"hold-release": _release}
 
 
 def handler_of(kind: str) -> Handler:

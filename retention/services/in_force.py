@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from retention.catalog.holds import StandingHolds
 from retention.catalog.policy_records import STORAGE_PLAN, EnactmentRecord, ForceRecord, PolicyRecord
 from retention.catalog.records import InstitutionRecord
 from retention.model.identifiers import InstitutionId
@@ -31,6 +32,7 @@ class Bound:
     policies: PolicySet
     plan: CompiledPlan | None
     zone: ZoneInfo
+    holds: StandingHolds
 
     def day(self, at: datetime) -> date:
         """Return the calendar day of an instant in the institution's time zone (policy.md, Dates 1)."""
@@ -41,6 +43,7 @@ def bound(
     institutions: Iterable[InstitutionRecord],
     enactments: Mapping[InstitutionId, list[EnactmentRecord]],
     in_force: Iterable[ForceRecord],
+    holds: StandingHolds,
 ) -> dict[InstitutionId, Bound]:
     """Return what binds every institution."""
     plans = {force.policy.name: force.policy for force in in_force if force.policy.kind == STORAGE_PLAN}
@@ -50,7 +53,11 @@ def bound(
         plan = plans.get(institution.spec.plan or "")
         enacted = [enacted_of(record, zone) for record in enactments.get(institution.institution_id, [])]
         found[institution.institution_id] = Bound(
-            institution, PolicySet(enacted), None if plan is None else _compiled_plan(plan), zone
+            institution,
+            PolicySet(enacted),
+            None if plan is None else _compiled_plan(plan),
+            zone,
+            holds,
         )
     return found
 

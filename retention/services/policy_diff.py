@@ -77,7 +77,8 @@ def _alternatives(
     step: Deciding, proposals: Sequence[Proposal], now: datetime, as_if_listed_by: str | None
 ) -> dict[InstitutionId, _Alternative]:
     institutions, enactments, in_force = step.institutions(), step.enactments(), step.in_force()
-    current = bound(institutions, enactments, in_force)
+    holds = step.holds()
+    current = bound(institutions, enactments, in_force, holds)
     policies = [each for each in proposals if each.record.kind == RETENTION_POLICY]
     plans = {each.record.name: each.record for each in proposals if each.record.kind == STORAGE_PLAN}
     planned = [
@@ -97,7 +98,7 @@ def _alternatives(
         then = enactments.get(name, [])
         for proposal in bound_to:
             then = _succeeded(then, proposal, now)
-        after = bound([record], {name: then}, planned)[name]
+        after = bound([record], {name: then}, planned, holds)[name]
         effective = [
             each.loaded.document.effective_on
             for each in bound_to

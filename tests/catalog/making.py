@@ -164,4 +164,4 @@ def decide(
     owner = tx._places.institution(institution_id)
     row = study_row_of(tx._connection, owner, uid)
     assert row is not None
-    tx.deciding().record([Decided(row, state, "rules", keep_until_on, None, None, None, None)])
+    tx.deciding().record([Decided(row, state, "rules", 0, keep_until_on, None, None, None, None)])

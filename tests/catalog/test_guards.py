@@ -14,6 +14,7 @@ import pytest
 from retention.catalog.approvals import ApproverRecord, GivenRecord, RequestRecord
 from retention.catalog.catalog import Catalog
 from retention.catalog.declaring import METADATA
+from retention.catalog.holds import HoldRecord, HoldScope
 from retention.catalog.people import PersonRecord
 from retention.catalog.policy_records import PolicyRecord
 from retention.catalog.recalls import RecallProgress, RecallRecord
@@ -71,6 +72,10 @@ FROZEN = {
     "recall": (
         "id", "recall_id", "study_row", "urgency", "reason", "asked_by", "sequence", "requested_at",
     ),
+    "hold": (
+        "id", "hold_id", "institution_row", "scope", "study_uid", "patient_id", "issuer", "query", "placed_by",
+        "placed_at", "sequence",
+    ),
     "person": ("id", "person_id", "added_at", "sequence"),
     "person_role": ("id", "person_row", "institution_row", "role"),
     "approval_request": (
@@ -86,7 +91,8 @@ MUTABLE: dict[str, tuple[str, ...]] = {
         "attributed_row", "patient_row", "patient_id", "issuer", "patient_name", "birth_date", "sex",
         "study_date", "study_time", "description", "accession_number",
         "institution_name", "department", "modalities", "sop_classes", "instances",
-        "bytes_received", "state", "reason", "keep_until_on", "next_change_on", "is_stale", "plan_tier", "next_tier",
+        "bytes_received", "state", "reason", "holds", "keep_until_on", "next_change_on", "is_stale", "plan_tier",
+        "next_tier",
         "move_on", "accessed_on",
     ),
     "series": ("modality", "body_part", "description", "manufacturer", "instances"),
@@ -102,6 +108,7 @@ MUTABLE: dict[str, tuple[str, ...]] = {
     "policy_force": ("until_at", "is_retired"),
     "enactment": ("place", "until_at", "succeeded_on", "is_retired"),
     "recall": ("state", "ready_at", "until_at"),
+    "hold": ("owner", "reason", "reassess_on", "released_at"),
     "person": ("name", "email", "public_key", "institutions"),
     "person_role": ("is_held",),
     "approval_request": ("approvers", "excluded", "summary", "body", "state", "reason", "closed_at"),
@@ -131,6 +138,20 @@ def guarded() -> bytes:
                 tx.policies.put_in_force(
                     version, effective_on=None, sequence=number, at=AT + number * DAY, retires=False
                 )
+            tx.holds.place(
+                HoldRecord(
+                    "d" * 32,
+                    package(1).institution_id,
+                    HoldScope.STUDY,
+                    "o",
+                    "r",
+                    AT.date(),
+                    None,
+                    AT,
+                    1,
+                    "1.2",
+                )
+            )
             tx.people.register(
                 PersonRecord("e" * 32, "Anne", None, bytes(32), (), AT, 1, ((None, "director"),))
             )

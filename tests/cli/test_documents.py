@@ -14,7 +14,7 @@ from retention.archive import open_archive, prepare_to_write
 from retention.cli import schemas
 from retention.cli.invocation import registered
 from retention.policy.documents import Approver
-from retention.services import approvals, registry
+from retention.services import approvals, holds, registry
 from retention.services.lifecycle.planned import PlannedMove, write_plan
 from retention.signatures.keys import make_private_key
 from retention.signatures.signer import open_signer
@@ -108,6 +108,13 @@ DONE = [
     Case("person role", "Dim --institution necker --add director"),
     Case("person key", "Dim --new-key {T}/dim.key"),
     Case("person list"),
+    Case("hold place", "--study {U} --owner Legal --reason appeal --reassess 2999-01-01"),
+    Case(
+        "hold place", "--patient 7^X --institution necker --owner Legal --reason appeal --reassess 2020-01-01"
+    ),
+    Case("hold release", "{hold} --reason over --as Dim --key {A}/dim.key"),
+    Case("hold list", "--all"),
+    Case("hold list", code=4, broken="a hold is overdue"),
     Case("approval list", "--all"),
     Case("approval approve", "{request} --as Dora --key {A}/dora.key"),
     Case("approval reject", "{request} --as Dora --key {A}/dora.key --reason no"),
@@ -187,6 +194,12 @@ STOPPED = [
     Case("person role", "Nobody --add director", 6),
     Case("person key", "Dim", 2),
     Case("person list", has_archive=False, code=10),
+    Case(
+        "hold place", "--study x --institution necker --owner Legal --reason appeal --reassess 2999-01-01", 2
+    ),
+    Case("hold place", "--query modality:CT --owner Legal --reason appeal --reassess 2999-01-01", 2),
+    Case("hold release", "nothing --reason over", 6),
+    Case("hold list", "--institution neker", 2),
     Case("approval list", has_archive=False, code=10),
     Case("approval approve", "{request}", 12),
     Case("approval approve", "{request} --external archives_visa", 2),
@@ -268,13 +281,16 @@ def call(case: Case, archive, folder, samples) -> Outcome:
         shutil.copy(samples / name, sources)
     move = PlannedMove(UID, "necker", "hot", "cold", 1, "by hand")
     write_plan(folder / "moves.json", date(2030, 1, 1), [move])
-    places = {"A": archive, "T": folder, "L": LIBRARY, "item": ""}
+    places = {"A": archive, "T": folder, "L": LIBRARY, "item": "", "U": UID}
     if "{item}" in case.arguments:
         places["item"] = retention("--archive", archive, "quarantine", "list", "--json").data["items"][0][
             "id"
         ]
     if case.command.split()[0] in {"person", "approval"} and case.has_archive:
         places["request"] = ask(archive)
+    if case.command == "hold release" and case.code == 0:
+        ask(archive)
+        places["hold"] = hold(archive)
     BREAK[case.broken](archive)
     if "{recall}" in case.arguments:
         asked = retention("--archive", archive, "recall", "request", UID, "--reason", "board", "--json")
@@ -329,6 +345,20 @@ def _add_spare(archive):
 BREAK = {
     "a study is on glacier": _put_on_glacier,
     "": lambda _: None,
+    "a hold is overdue": lambda archive: retention(
+        "--archive",
+        archive,
+        "hold",
+        "place",
+        "--study",
+        UID,
+        "--owner",
+        "Legal",
+        "--reason",
+        "appeal",
+        "--reassess",
+        "2020-01-01",
+    ),
     "a volume is gone": lambda archive: shutil.rmtree(archive / "cold-5"),
     "a volume is new": _add_spare,
     "a volume is emptied": _empty,
@@ -370,5 +400,17 @@ def ask(archive) -> str:
         return approvals.request(
             stores, approvals.Wish("thing", None, "a" * 32, "b" * 64, approvers, "It", {})
         )
+    finally:
+        stores.close()
+
+
+def hold(archive) -> str:
+    """Place a hold that is looked at again in the past, as Dim; return its id."""
+    stores = open_archive(archive, person="Dim")
+    try:
+        prepare_to_write(stores)
+        stores.open_signer = lambda: open_signer(archive / "dim.key", lambda: b"a secret")
+        where = stores.catalog.institutions()[0].institution_id
+        return holds.place(stores, holds.Case(where, "Legal", "x", date(2020, 1, 1), UID)).hold_id
     finally:
         stores.close()

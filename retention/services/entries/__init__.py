@@ -12,6 +12,7 @@ from retention.journal.envelope import Entry
 from retention.services.entries import (
     approvals,
     hiding,
+    holds,
     institutions,
     people,
     policies,
@@ -25,6 +26,8 @@ from retention.services.events import STUDY_EXPORT
 
 ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     hiding.INSTANCE_HIDE: hiding.apply_hide,
+    holds.HOLD_PLACE: holds.apply_place,
+    holds.HOLD_RELEASE: holds.apply_release,
     institutions.INSTITUTION_ADD: institutions.apply,
     institutions.INSTITUTION_SET: institutions.apply,
     policies.POLICY_APPLY: policies.apply,
