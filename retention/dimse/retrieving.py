@@ -36,12 +36,12 @@ from retention.dimse.statuses import (
     UNKNOWN_DESTINATION,
     comment_of,
 )
-from retention.model.errors import RetentionError
+from retention.model.errors import NotReadyError, RetentionError
 from retention.model.identifiers import InstitutionId
 from retention.model.layout import PeerSpec
 from retention.services.access import PackageAccess
-from retention.services.finding import Finder, FoundInstance
-from retention.services.reading import Disclosure, read_instances
+from retention.services.finding import Finder, FoundInstance, FoundStudy
+from retention.services.reading import Disclosure, ask_back, read_instances
 from retention.services.stores import Stores
 
 MOST = 65535
@@ -131,6 +131,7 @@ class Retrieving:
     ) -> None:
         counts = Counts(remaining=len(wanted))
         disclosure = Disclosure()
+        slow: dict[str, FoundStudy] = {}
         status = SUCCESS
         for number, (instance, file) in enumerate(read_instances(self.stores, access, wanted), 1):
             if answering.is_cancelled:
@@ -141,13 +142,18 @@ class Retrieving:
                 counts.remaining = 0
                 break
             outcome = None
-            if isinstance(file, bytes):
+            if isinstance(file, NotReadyError):
+                slow[instance.study.study_uid] = instance.study
+            elif isinstance(file, bytes):
                 outcome = send(association, instance, file, number % MOST + 1, originator)
             _count(counts, instance, outcome)
             disclosure.count(instance, is_given=outcome is not None and _is_taken(outcome))
             answering.pending(counts)
         disclosure.record(self.stores)
-        answering.end(status or _final(counts), counts)
+        for study in slow.values():
+            ask_back(self.stores, study, f"asked for by the device {answering.caller}")
+        comment = "being recalled from a tier that answers slowly: ask again later" if slow else None
+        answering.end(status or _final(counts), counts, comment)
 
     def _destination(self, title: str, institution: InstitutionId) -> PeerSpec | None:
         """Return where a move may go: what is configured, for everybody or for this institution."""
@@ -212,6 +218,10 @@ class _Answering:
         self._association = association
         self._request = request
         self._context = context
+
+    @property
+    def caller(self) -> str:
+        return str(self._association.requestor.ae_title).strip()
 
     @property
     def is_cancelled(self) -> bool:

@@ -127,11 +127,7 @@ class Finder:
         Raises PackageLostError, KeyUnavailableError when a manifest cannot be read.
         """
         found: dict[str, FoundInstance] = {}
-        try:
-            packages = self._stores.catalog.packages_of(study.study_uid, self._name_of(study.institution))
-        except NotFoundError:
-            packages = []
-        for package in packages:
+        for package in self._forms(study):
             contents = self._access.contents(package.package_id)
             for row in contents.instances:
                 if row.series is not None and row.sop_instance_uid is not None:
@@ -142,6 +138,16 @@ class Finder:
             found.setdefault(staged.sop_instance_uid, _of_staged_instance(study, staged))
         hidden = self._hidden(study)
         return [each for each in found.values() if self._digest(study, each.sop_instance_uid) not in hidden]
+
+    def _forms(self, study: FoundStudy) -> list[PackageSummary]:
+        """Return the packages to read a study from: of each the recalled copy, if there is one."""
+        try:
+            packages = self._stores.catalog.packages_of(study.study_uid, self._name_of(study.institution))
+        except NotFoundError:
+            return []
+        copies = {package.copy_of: package for package in packages if package.copy_of is not None}
+        own = (package for package in packages if package.copy_of is None and not package.is_superseded)
+        return [copies.get(package.package_id, package) for package in own]
 
     def _hidden(self, study: FoundStudy) -> frozenset[bytes]:
         """Return the digests of what rejection notes hide of a study."""

@@ -9,12 +9,25 @@ from dataclasses import dataclass
 from retention.journal.envelope import NewEntry
 from retention.model.errors import ObjectNotFoundError, RetentionError
 from retention.model.identifiers import InstitutionId
-from retention.services import commit, events
+from retention.services import commit, events, recall
 from retention.services.access import OpenPackage, PackageAccess
 from retention.services.events import Names
-from retention.services.finding import FoundInstance
+from retention.services.finding import FoundInstance, FoundStudy
 from retention.services.staging.source import StagedSource
 from retention.services.stores import Stores
+from retention.storage.volume import Urgency
+
+
+def ask_back(stores: Stores, study: FoundStudy, reason: str) -> None:
+    """Recall a study that is on a tier that answers slowly, unless it was asked for already. Raises as a commit."""
+    names = {record.institution_id: record.spec.name for record in stores.catalog.institutions()}
+    institution = names[study.institution]
+    waiting = {
+        (open_recall.institution, open_recall.study_uid) for open_recall in stores.catalog.recalls.open()
+    }
+    if (institution, study.study_uid) not in waiting:
+        detail = stores.catalog.study(study.study_uid, institution)
+        recall.request(stores, detail, reason, Urgency.SOON)
 
 
 @dataclass(slots=True)
