@@ -30,10 +30,13 @@ class ReceiverProcesses:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        """Start them and wait until they listen. Raises UsageError when the port cannot be had, ArchiveError."""
+        """Start them. Raises UsageError when the port cannot be had."""
         _require_free(self._spec)
         for _ in range(min(os.cpu_count() or 1, MOST)):
             self._processes.append(self._begin())
+
+    def wait_until_listening(self) -> None:
+        """Wait until all listen. Raises ArchiveError when one could not begin."""
         for process in self._processes:
             if not _is_ready(process):
                 self.stop()

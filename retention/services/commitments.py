@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from retention.model.clock import format_instant, parse_instant
 from retention.model.errors import ArchiveError, RetentionError
@@ -20,8 +21,10 @@ from retention.model.identifiers import InstitutionId, new_id
 from retention.services.access import PackageAccess
 from retention.services.events import Names
 from retention.services.sessions import under_way
-from retention.services.staging.closer import Closer
 from retention.services.stores import Stores
+
+if TYPE_CHECKING:  # who only keeps requests packs nothing
+    from retention.services.staging.closer import Closer
 
 FOLDER = "commitments"
 NO_SUCH_INSTANCE, CLASS_CONFLICT, PROCESSING_FAILURE = 0x0112, 0x0119, 0x0110

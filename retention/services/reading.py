@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from retention.journal.envelope import NewEntry
 from retention.model.errors import ObjectNotFoundError, RetentionError
 from retention.model.identifiers import InstitutionId
-from retention.services import commit, events, recall
+from retention.services import events
 from retention.services.access import OpenPackage, PackageAccess
 from retention.services.events import Names
 from retention.services.finding import FoundInstance, FoundStudy
@@ -20,6 +20,8 @@ from retention.storage.volume import Urgency
 
 def ask_back(stores: Stores, study: FoundStudy, reason: str) -> None:
     """Recall a study that is on a tier that answers slowly, unless it was asked for already. Raises as a commit."""
+    from retention.services import recall  # only who asks for it loads what makes copies
+
     names = {record.institution_id: record.spec.name for record in stores.catalog.institutions()}
     institution = names[study.institution]
     waiting = {
@@ -56,6 +58,10 @@ class Disclosure:
 
     def record(self, stores: Stores) -> None:
         """Record it in the journal. Raises as `commit.append`."""
+        from retention.services import (
+            commit,  # a receiver loads what commits when the first study is given out
+        )
+
         names = Names(stores.keyring.index_key.secret)
         entries = [
             NewEntry(

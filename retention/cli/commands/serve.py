@@ -44,27 +44,35 @@ def serve(
 ) -> Result[Serve]:
     """Serve everything a hospital connects to, until it is stopped."""
     from retention.cli.receivers import ReceiverProcesses
-    from retention.services.commitments import Commitments
     from retention.services.staging.alone import closing_alone
-    from retention.services.staging.closer import Closer
 
     if only not in (None, Door.DIMSE):
         raise current.usage_error("serve.not_yet", door=only)
     stopped = _until_signalled()
-    with closing(current.open(to_write=True)) as stores, closing_alone(stores.root):
+    with closing(current.open()) as stores, closing_alone(stores.root):
         spec = stores.settings.dimse
         require_secure(spec)
-        closer = Closer(stores, stores.settings.staging)
-        commitments = Commitments(stores)
         receivers = ReceiverProcesses(stores.root, spec, lambda what: _remark(f"serve.{what}"))
         receivers.start()
-        _remark("serve.listening", host=spec.host, port=spec.port, ae_title=spec.ae_title)
         try:
+            closer, commitments = _prepare(stores)
+            receivers.wait_until_listening()
+            _remark("serve.listening", host=spec.host, port=spec.port, ae_title=spec.ae_title)
             total = _close_until(stopped, closer, commitments, receivers)
         finally:
             receivers.stop()
         _add(total, closer.close_all())
         return _result(stores, total, closer.staged_count())
+
+
+def _prepare(stores: Stores) -> tuple[Closer, Commitments]:
+    """Make ready what packs, while the receivers begin."""
+    from retention.archive import prepare_to_write
+    from retention.services.commitments import Commitments
+    from retention.services.staging.closer import Closer
+
+    prepare_to_write(stores)
+    return Closer(stores, stores.settings.staging), Commitments(stores)
 
 
 def require_secure(spec: DimseSpec) -> None:
