@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import (
     bench_audit,
+    bench_dated,
     bench_export,
     bench_held,
     bench_ingest,
@@ -39,6 +40,7 @@ PROGRAMS: dict[str, tuple[str, Callable[[Setting], Iterable[Row]]]] = {
     "held": ("What an instance costs when many are held", bench_held.measure),
     "rebuild": ("Rebuilding the catalog", bench_rebuild.measure),
     "s3": ("Upload to S3", bench_s3.measure),
+    "dated": ("Policies over a million studies", bench_dated.measure),
     "startup": ("Starting", bench_startup.measure),
 }
 POLICY = "policy"

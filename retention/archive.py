@@ -30,7 +30,7 @@ from retention.model.identifiers import ArchiveId, new_id
 from retention.model.layout import ArchiveSettings, InstitutionSpec
 from retention.services.stores import Openers, Stores
 from retention.settings.environment import root_key_path
-from retention.settings.load import load_settings, parse_settings
+from retention.settings.load import load_settings, parse_settings, read_file
 
 if TYPE_CHECKING:
     from retention.catalog.catalog import Catalog
@@ -101,7 +101,7 @@ def _make_archive(
         ),
     )
     recorded = initialise.initialise_volumes(stores, volumes)
-    initialise.record_beginning(stores, recorded, is_rehearsal=is_rehearsal)
+    initialise.record_beginning(stores, recorded, text, is_rehearsal=is_rehearsal)
     initialise.copy_library(root / initialise.POLICIES)
     save_text(root / SETTINGS_FILE, text)
     return NewArchive(stores, write_recovery_key(recovery_secret))
@@ -136,11 +136,19 @@ def open_archive(root: Path, *, as_of: datetime | None = None, person: str | Non
     is no name.
     """
     from retention.catalog.catalog import Catalog
+    from retention.catalog.state import CONFIG_TEXT_STATE
     from retention.services.events import person_name
 
-    settings = load_settings(root / SETTINGS_FILE)
+    written = read_file(root / SETTINGS_FILE)
+    settings = parse_settings(written, str(root / SETTINGS_FILE))
     catalog = Catalog.open(settings.catalog, root=root)
-    stores = _stores(root, settings, catalog.archive_id(), catalog, SystemClock())
+    in_force = settings
+    if catalog.state(CONFIG_TEXT_STATE) != written.decode("utf-8", "replace"):
+        from retention.services import config
+
+        in_force = config.settings_in_force(catalog, written.decode("utf-8", "replace"), settings)
+    stores = _stores(root, in_force, catalog.archive_id(), catalog, SystemClock())
+    stores.is_config_waiting = in_force is not settings
     if as_of is not None:
         _set_clock(stores, as_of)
     stores.person = None if person is None else person_name(person)
@@ -178,7 +186,7 @@ def prepare_to_write(stores: Stores) -> None:
 
     Raises SettingsError when packages lie on a tier that archive.yaml does not name any more.
     """
-    from retention.services import commit, sessions, tiers, volume_care
+    from retention.services import commit, config, sessions, tiers, volume_care
 
     tiers.require_those_in_use(stores)
 
@@ -192,6 +200,7 @@ def prepare_to_write(stores: Stores) -> None:
             stores.journal.settle()
         commit.catch_up(stores)
         volume_care.record_moved(stores)
+        config.note(stores)
         sessions.recover(stores.root, stores.volumes, stores.catalog)
 
 

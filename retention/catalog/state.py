@@ -14,6 +14,10 @@ from retention.model.errors import CatalogError, UsageError
 ARCHIVE_ID = "archive_id"
 JOURNAL_SIZE = "journal_size"
 JOURNAL_HINT = "journal_hint"
+CONFIG_TEXT_STATE = "config_text"
+"""The text of archive.yaml that is in force."""
+CONFIG_SEEN_STATE = "config_seen"
+"""The digest of the last text that was seen and is not."""
 RESERVED = frozenset({ARCHIVE_ID, JOURNAL_SIZE, JOURNAL_HINT})
 
 

@@ -118,6 +118,8 @@ class Invocation:
                 prepare_to_write(stores)
             elif found is not None:
                 self._warn(f"catalog.{found.value}")
+            if stores.is_config_waiting:
+                self._warn("config.waits")
         except BaseException:
             stores.close()
             raise

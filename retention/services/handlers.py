@@ -17,7 +17,23 @@ def _release() -> Handler:
     return holds.released
 
 
-_HANDLERS: dict[str, Callable[[], Handler]] = {"hold-release": _release}
+def _policy() -> Handler:
+    from retention.services import policy_changes
+
+    return policy_changes.approved
+
+
+def _config() -> Handler:
+    from retention.services import config
+
+    return config.approved
+
+
+_HANDLERS: dict[str, Callable[[], Handler]] = {
+    "hold-release": _release,
+    "policy": _policy,
+    "config": _config,
+}
 
 
 def handler_of(kind: str) -> Handler:

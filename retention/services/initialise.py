@@ -14,8 +14,8 @@ from retention.model.clock import format_instant
 from retention.model.identifiers import VolumeId, new_id
 from retention.services import commit, documents, events, policies
 from retention.services.audit.beside import volume_data
+from retention.services.entries import config
 from retention.services.entries.policies import apply_entry, record_of
-from retention.services.institutions import DEFAULT_PLAN
 from retention.services.stores import Stores
 from retention.services.volumes import VolumeSet
 from retention.settings.save import save_text
@@ -41,8 +41,10 @@ def initialise_volumes(stores: Stores, volumes: VolumeSet) -> dict[VolumeId, Dev
     return recorded
 
 
-def record_beginning(stores: Stores, recorded: dict[VolumeId, DeviceRecord], *, is_rehearsal: bool) -> None:
-    """Make the keyring and append the first entries: the archive itself, its volumes, the plan of new institutions."""
+def record_beginning(
+    stores: Stores, recorded: dict[VolumeId, DeviceRecord], settings_text: str, *, is_rehearsal: bool
+) -> None:
+    """Make the keyring and append the first entries: the archive itself, its volumes, its settings, the plan."""
     _ = stores.keyring  # opening it makes it
     at = stores.clock.now()
     entries = [
@@ -58,7 +60,9 @@ def record_beginning(stores: Stores, recorded: dict[VolumeId, DeviceRecord], *, 
         record = VolumeRecord(volume.spec, volume_id, device.device, device.is_mount, "ready", 0)
         data = volume_data(record, device.device, is_mount=device.is_mount)
         entries.append(NewEntry(at, stores.actor, events.VOLUME_ADD, data=data))
-    plan = record_of(policies.library_entry(DEFAULT_PLAN))
+    key = stores.keyring.index_key
+    entries.append(config.apply_entry(key, at, stores.actor, settings_text, is_loosening=False, reason=None))
+    plan = record_of(policies.library_entry(policies.DEFAULT_PLAN))
     key = stores.keyring.index_key
     entries.append(apply_entry(key, at, stores.actor, plan, replaces=None, is_loosening=False, reason=None))
     with stores.commit_lock.hold():

@@ -9,8 +9,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from retention.catalog.approvals import RequestRecord
 from retention.catalog.policy_records import RETENTION_POLICY, STORAGE_PLAN, PolicyRecord
 from retention.catalog.records import InstitutionRecord, StudyFilter
+from retention.journal.envelope import NewEntry
+from retention.model.canonical import JsonValue, canonical_json
+from retention.model.digests import blake3_digest
 from retention.model.errors import UsageError
 from retention.model.identifiers import InstitutionId, is_name, new_id
 from retention.model.layout import InstitutionSpec
@@ -18,15 +22,13 @@ from retention.policy.changes import Change, changed
 from retention.policy.difference import listing_changes, plan_changes
 from retention.policy.plan_documents import StoragePlan
 from retention.policy.words import FinalAction
-from retention.services import commit
+from retention.services import commit, people, settings_file
 from retention.services.entries import institutions as entries
 from retention.services.in_force import retention_policy, storage_plan
 from retention.services.loosening import NO_CONSENT, Consent, loosenings, require_consent
-from retention.services.second_person import ask
+from retention.services.policies import DEFAULT_PLAN
+from retention.services.second_person import Asked, ask
 from retention.services.stores import Stores
-
-DEFAULT_PLAN = "standard"
-"""The plan of a new institution, where it names none and that one is in force."""
 
 
 def find(stores: Stores, name: str) -> InstitutionRecord:
@@ -48,7 +50,8 @@ def add(stores: Stores, spec: InstitutionSpec) -> InstitutionRecord:
     Raises UsageError for a name that is none, or taken, and for a policy or plan that is not in force.
     """
     _require_name(spec.name)
-    _require_in_force(stores, spec)
+    people.require_role(stores, None, people.ADMINISTRATOR)
+    require_in_force(stores, spec)
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
         if any(record.spec.name == spec.name for record in stores.catalog.institutions()):
@@ -74,13 +77,17 @@ def change(stores: Stores, spec: InstitutionSpec, consent: Consent = NO_CONSENT)
     UsageError, and RefusedError for a loosening that was not asked for with a reason, or that nobody could approve.
     """
     record = find(stores, spec.name)
-    _require_in_force(stores, spec)
+    people.require_role(stores, record.institution_id, people.ARCHIVIST, people.ADMINISTRATOR)
+    require_in_force(stores, spec)
     changes = differences(stores, record, spec)
     if not changes:
         return None
     require_consent(f"this change of {spec.name}", changes, consent)
     if loosenings(changes):
-        return ask(stores, "config", record.institution_id, changes, consent, spec)
+        body: dict[str, JsonValue] = {"institution": entries.particulars(spec)}
+        digest = blake3_digest(canonical_json(body)).hex()
+        asked = Asked("config", f"institution {spec.name}", digest, body, record.institution_id)
+        return ask(stores, asked, changes, consent)
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
         entry = entries.set_entry(
@@ -94,6 +101,29 @@ def change(stores: Stores, spec: InstitutionSpec, consent: Consent = NO_CONSENT)
         )
         commit.append_locked(stores, [entry])
     return None
+
+
+def approved(stores: Stores, request: RequestRecord) -> list[NewEntry]:
+    """Return the entry that gives an institution particulars that a second person has approved.
+
+    archive.yaml gets them at once. The commit lock must be held.
+    """
+    said: dict[str, JsonValue] = request.body["institution"]
+    spec = entries.spec_of(said)
+    record = find(stores, spec.name)
+    settings_file.put_institution(stores, spec)
+    return [
+        entries.set_entry(
+            stores.keyring.institution_key(record.institution_id),
+            stores.clock.now(),
+            stores.actor,
+            record.institution_id,
+            spec,
+            is_loosening=True,
+            reason=request.body["reason"],
+            approval=request.request_id,
+        )
+    ]
 
 
 def differences(stores: Stores, record: InstitutionRecord, spec: InstitutionSpec) -> list[Change]:
@@ -157,7 +187,8 @@ def _add(stores: Stores, spec: InstitutionSpec) -> None:
     commit.append_locked(stores, [entry])
 
 
-def _require_in_force(stores: Stores, spec: InstitutionSpec) -> None:
+def require_in_force(stores: Stores, spec: InstitutionSpec) -> None:
+    """Raise UsageError, with a did-you-mean, unless the policies and the plan an institution lists are in force."""
     for kind, what, names in (
         (RETENTION_POLICY, "policy", spec.policies),
         (STORAGE_PLAN, "plan", [spec.plan] if spec.plan else []),

@@ -24,6 +24,8 @@ from retention.policy.plan_documents import StoragePlan
 from retention.policy.record import decision_record
 
 _ENDINGS = (".yaml", ".yml")
+DEFAULT_PLAN = "standard"
+"""The plan of a new institution, where it names none and that one is in force."""
 _LIBRARY = resources.files("retention.policy").joinpath("library")
 
 

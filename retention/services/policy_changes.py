@@ -10,10 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from retention.catalog.approvals import RequestRecord
 from retention.catalog.policy_records import ForceRecord, PolicyRecord
 from retention.journal.envelope import NewEntry
 from retention.markup.faults import Fault
 from retention.markup.text import Language
+from retention.model.canonical import JsonValue
+from retention.model.errors import RefusedError
 from retention.policy.changes import Change
 from retention.policy.difference import plan_changes, policy_changes
 from retention.policy.documents import RetentionPolicy
@@ -26,12 +29,12 @@ from retention.policy.loading import (
     taken_version,
     unknown_tiers,
 )
-from retention.services import commit, decisions
+from retention.services import commit, decisions, people
 from retention.services.entries.policies import apply_entry, record_of
 from retention.services.in_force import retention_policy, storage_plan
 from retention.services.initialise import POLICIES
 from retention.services.loosening import NO_CONSENT, Consent, loosenings, require_consent
-from retention.services.second_person import ask
+from retention.services.second_person import Asked, ask
 from retention.services.stores import Stores
 from retention.settings.save import save_text
 
@@ -99,11 +102,12 @@ def apply(
     Raises RefusedError when one loosens something and that was not asked for with a reason, or nobody could approve
     it: then nothing is put in force.
     """
+    people.require_role(stores, None, people.ARCHIVIST, people.ADMINISTRATOR)
     for proposal in proposals:
         require_consent(proposal.title, proposal.changes, consent, language)
     changing = [proposal for proposal in proposals if not proposal.is_unchanged]
     requests = {
-        proposal.record.digest: ask(stores, "policy", None, proposal.changes, consent, proposal.record)
+        proposal.record.digest: ask(stores, _asked(proposal), proposal.changes, consent)
         for proposal in changing
         if proposal.is_loosening
     }
@@ -115,6 +119,47 @@ def apply(
         keep_files(stores, (proposal.record for proposal in at_once))
     decisions.refresh(stores)
     return [Applied(proposal, requests.get(proposal.record.digest)) for proposal in proposals]
+
+
+def _asked(proposal: Proposal) -> Asked:
+    before = proposal.before
+    body: dict[str, JsonValue] = {
+        "text": proposal.record.source,
+        "replaces": None if before is None else before.digest,
+    }
+    return Asked("policy", proposal.title, proposal.record.digest, body)
+
+
+def approved(stores: Stores, request: RequestRecord) -> list[NewEntry]:
+    """Return the entry that puts a version in force that a second person has approved.
+
+    Raises RefusedError when another version has come in force since it was asked for.
+    """
+    body = request.body
+    (loaded,) = read_policy_file(str(body["text"]), request.subject).documents
+    record = record_of(loaded)
+    now = {
+        (force.policy.kind, force.policy.name): force.policy.digest
+        for force in stores.catalog.policies.in_force()
+    }
+    if now.get((record.kind, record.name)) != body["replaces"]:
+        raise RefusedError(
+            f"another version of {record.name} has come in force since this was asked for",
+            hint="reject it, and ask again: retention policy apply",
+        )
+    keep_files(stores, [record])
+    return [
+        apply_entry(
+            stores.keyring.index_key,
+            stores.clock.now(),
+            stores.actor,
+            record,
+            replaces=body["replaces"],
+            is_loosening=True,
+            reason=body["reason"],
+            approval=request.request_id,
+        )
+    ]
 
 
 def keep_files(stores: Stores, records: Iterable[PolicyRecord]) -> None:

@@ -11,12 +11,16 @@ from retention.settings.save import save_text
 
 def write_institution(stores: Stores, spec: InstitutionSpec) -> None:
     """Let archive.yaml have an institution as it is. Raises ArchiveError when it cannot be written."""
-    if stores.settings.institutions.get(spec.name) == spec:
-        return
+    if stores.settings.institutions.get(spec.name) != spec:
+        with stores.commit_lock.hold():  # two who edit it at once would lose one edit
+            put_institution(stores, spec)
+
+
+def put_institution(stores: Stores, spec: InstitutionSpec) -> None:
+    """As `write_institution`, for a caller that holds the commit lock."""
     path = stores.root / FILE_NAME
-    with stores.commit_lock.hold():  # two who edit it at once would lose one edit
-        if load_settings(path).institutions.get(spec.name) != spec:
-            save_text(path, edit.set_institution(path.read_text("utf-8"), spec))
+    if load_settings(path).institutions.get(spec.name) != spec:
+        save_text(path, edit.set_institution(path.read_text("utf-8"), spec))
     stores.settings.institutions[spec.name] = spec
 
 

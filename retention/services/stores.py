@@ -38,7 +38,8 @@ class Stores:
     """Everything one archive consists of. What a use case does not touch is never opened.
 
     `person` is who says that he or she acts (`events.person_name`); None when nobody does. `signer` proves it with a
-    key, which `open_signer` opens; `is_authenticated` says that a door has made sure of it.
+    key, which `open_signer` opens; `is_authenticated` says that a door has made sure of it. `is_config_waiting`:
+    archive.yaml says something that is not in force, so `settings` are not what it says.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Stores:
         self.person: str | None = None
         self.is_authenticated = False
         self.open_signer: Callable[[], Signer] | None = None
+        self.is_config_waiting = False
         self.commit_lock = CommitLock(root / "lock")
         self._openers = openers
 

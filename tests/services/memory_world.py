@@ -57,7 +57,8 @@ class MemoryWorld:
     @classmethod
     def make(cls, root: Path) -> MemoryWorld:
         root.mkdir()
-        settings = parse_settings(default_settings_text("test"))
+        text = default_settings_text("test")
+        settings = parse_settings(text)
         media = {name: Medium(device=f"memory:{name}") for name in settings.volumes}
         world = cls(root, settings, ArchiveId(new_id()), new_secret(), media)
         volumes = VolumeSet(
@@ -76,7 +77,7 @@ class MemoryWorld:
         )
         stores = Stores(root, settings, SystemClock(), world.archive_id, openers)
         recorded = initialise.initialise_volumes(stores, volumes)
-        initialise.record_beginning(stores, recorded, is_rehearsal=False)
+        initialise.record_beginning(stores, recorded, text, is_rehearsal=False)
         institutions.first_or_known(stores, INSTITUTION)
         stores.close()
         return world

@@ -11,6 +11,7 @@ import pytest
 from retention.archive import create_archive, open_archive
 from retention.model.errors import ArchiveNotFoundError, ClockRefusedError, SettingsError, UsageError
 from retention.services import documents, events, initialise
+from retention.services.entries.config import CONFIG_APPLY
 from retention.services.entries.policies import POLICY_APPLY
 from retention.services.policies import library_files
 from retention.storage import syscalls
@@ -44,11 +45,11 @@ def test_the_first_entries_say_what_the_archive_is(empty: World):
     with empty.opened() as stores:
         entries = [entry.envelope for entry in stores.journal.read()]
         actions = [entry.action for entry in entries]
-        assert actions == [events.ARCHIVE_CREATE, *[events.VOLUME_ADD] * 10, POLICY_APPLY]
+        assert actions == [events.ARCHIVE_CREATE, *[events.VOLUME_ADD] * 10, CONFIG_APPLY, POLICY_APPLY]
         assert entries[0].objects == {"archive": stores.archive_id}
         assert entries[0].data == {"rehearsal": False}
         assert not initialise.is_rehearsal(stores)
-        assert stores.catalog.position().size == 12
+        assert stores.catalog.position().size == 13
 
 
 def test_the_default_tiers_are_copies_a_code_and_slow_copies(empty: World):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,11 +101,12 @@ def _proposal(proposal: Proposal) -> PolicyProposal:
         "replaces": None if proposal.before is None else proposal.before.digest,
         "unchanged": proposal.is_unchanged,
         "loosening": proposal.is_loosening,
-        "changes": [_change(change) for change in proposal.changes],
+        "changes": [change_row(change) for change in proposal.changes],
     }
 
 
-def _change(change: Change) -> PolicyChange:
+def change_row(change: Change) -> PolicyChange:
+    """Return one difference as documents have it."""
     return {"where": change.where, "text": said(change.text), "loosening": change.is_loosening}
 
 
@@ -114,7 +115,12 @@ def _proposal_lines(proposal: Proposal) -> Iterator[str]:
         yield current.say("policy.unchanged", what=proposal.title)
         return
     yield current.say("policy.changes" if proposal.before else "policy.comes", what=proposal.title)
-    for change in proposal.changes:
+    yield from change_lines(proposal.changes)
+
+
+def change_lines(changes: Iterable[Change]) -> Iterator[str]:
+    """Tell differences, those that loosen first in the eye."""
+    for change in changes:
         mark = toned("warning", current.say("policy.loosens")) if change.is_loosening else " "
         yield f"  {mark} {harmless(said(change.text))}"
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from retention.journal.envelope import Entry
 from retention.services.entries import (
     approvals,
+    config,
     hiding,
     holds,
     institutions,
@@ -28,6 +29,8 @@ ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     hiding.INSTANCE_HIDE: hiding.apply_hide,
     holds.HOLD_PLACE: holds.apply_place,
     holds.HOLD_RELEASE: holds.apply_release,
+    config.CONFIG_APPLY: config.apply,
+    config.CONFIG_SEEN: config.apply_seen,
     institutions.INSTITUTION_ADD: institutions.apply,
     institutions.INSTITUTION_SET: institutions.apply,
     policies.POLICY_APPLY: policies.apply,

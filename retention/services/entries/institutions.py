@@ -26,7 +26,7 @@ def add_entry(
     at: datetime, actor: str, institution: InstitutionId, spec: InstitutionSpec, key: KeyId
 ) -> NewEntry:
     """Return the entry that makes an institution. `key` is the id of its key."""
-    return NewEntry(at, actor, INSTITUTION_ADD, institution, data=_particulars(spec) | {"key": key})
+    return NewEntry(at, actor, INSTITUTION_ADD, institution, data=particulars(spec) | {"key": key})
 
 
 def set_entry(
@@ -49,7 +49,7 @@ def set_entry(
         actor,
         INSTITUTION_SET,
         institution,
-        data=_particulars(spec) | {"loosening": is_loosening, "approval": approval},
+        data=particulars(spec) | {"loosening": is_loosening, "approval": approval},
         payload=payloads.seal({"reason": reason}, key),
         payload_key=key.key_id,
     )
@@ -59,15 +59,7 @@ def apply(applying: Applying, entry: Entry) -> None:
     """The institution is what the entry says, and bound by the policies it lists."""
     data, transaction = entry.envelope.data, applying.transaction
     institution = InstitutionId(entry.envelope.institution or "")
-    spec = InstitutionSpec(
-        name=text_of(data, "name"),
-        title=optional_text_of(data, "title"),
-        entity=optional_text_of(data, "entity"),
-        timezone=text_of(data, "timezone"),
-        ae_titles=_texts(data, "ae_titles"),
-        policies=_texts(data, "policies"),
-        plan=optional_text_of(data, "plan"),
-    )
+    spec = spec_of(data)
     before = transaction.institution(institution)
     transaction.record_institution(InstitutionRecord(institution, spec, entry.envelope.seq))
     transaction.policies.list_for(institution, entry.envelope.at, retires=data.get("loosening") is True)
@@ -75,7 +67,8 @@ def apply(applying: Applying, entry: Entry) -> None:
         transaction.mark_stale(institution)
 
 
-def _particulars(spec: InstitutionSpec) -> dict[str, JsonValue]:
+def particulars(spec: InstitutionSpec) -> dict[str, JsonValue]:
+    """Return what an institution is, as entries have it."""
     return {
         "name": spec.name,
         "title": spec.title,
@@ -85,6 +78,19 @@ def _particulars(spec: InstitutionSpec) -> dict[str, JsonValue]:
         "policies": list(spec.policies),
         "plan": spec.plan,
     }
+
+
+def spec_of(data: Mapping[str, JsonValue]) -> InstitutionSpec:
+    """Return the institution that `particulars` describe."""
+    return InstitutionSpec(
+        name=text_of(data, "name"),
+        title=optional_text_of(data, "title"),
+        entity=optional_text_of(data, "entity"),
+        timezone=text_of(data, "timezone"),
+        ae_titles=_texts(data, "ae_titles"),
+        policies=_texts(data, "policies"),
+        plan=optional_text_of(data, "plan"),
+    )
 
 
 def _texts(data: Mapping[str, JsonValue], name: str) -> tuple[str, ...]:
