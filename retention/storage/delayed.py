@@ -10,15 +10,14 @@ All instants come from the clock that is given, so a rehearsal lives through the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from retention.model.clock import Clock, format_instant, parse_instant
-from retention.model.digests import blake3_digest
+from retention.model.clock import Clock
 from retention.model.errors import ObjectNotFoundError
 from retention.model.layout import RecallSpec
 from retention.storage.identity import DeviceRecord, VolumeIdentity
+from retention.storage.recall_notes import RecallNote, note_key
 from retention.storage.state import VolumeState, not_ready
 from retention.storage.volume import (
     ONLINE,
@@ -76,8 +75,7 @@ class DelayedVolume(Volume):
         if found.until_at is not None:
             until_at = max(until_at, found.until_at)
         if (ready_at, until_at) != (found.ready_at, found.until_at):
-            written = {"key": key, "ready_at": format_instant(ready_at), "until_at": format_instant(until_at)}
-            self._inner.replace(_note(key), json.dumps(written, indent=2).encode() + b"\n")
+            self._inner.replace(note_key(key), RecallNote(ready_at, until_at).encode(key))
         return self._availability(key)
 
     def lock(self, key: str, *, keep_until: datetime | None = None) -> datetime | None:
@@ -92,24 +90,21 @@ class DelayedVolume(Volume):
     def delete_many(self, keys: Iterable[str]) -> int:
         asked = list(keys)
         # First what was noted: so it never speaks of another object that comes under the same key later.
-        self._inner.delete_many(_note(key) for key in asked if key.startswith(SLOW_PREFIX))
+        self._inner.delete_many(note_key(key) for key in asked if key.startswith(SLOW_PREFIX))
         return self._inner.delete_many(asked)
 
     def _availability(self, key: str) -> Availability:
         now, noted = self._clock.now(), self._noted(key)
-        if noted is None or now >= noted[1]:
+        if noted is None or noted.until_at is None or now >= noted.until_at:
             return _ARCHIVED
-        ready_at, until_at = noted
-        state = RecallState.REQUESTED if now < ready_at else RecallState.READY
-        return Availability(state, ready_at, until_at)
+        state = RecallState.REQUESTED if now < noted.ready_at else RecallState.READY
+        return Availability(state, noted.ready_at, noted.until_at)
 
-    def _noted(self, key: str) -> tuple[datetime, datetime] | None:
-        """Return from when until when an object may be read. A note that is damaged says nothing: it is asked again."""
+    def _noted(self, key: str) -> RecallNote | None:
         try:
-            with self._inner.open(_note(key)) as reader:
-                noted = json.loads(reader.read_at(0, reader.size_bytes))
-            return parse_instant(noted["ready_at"]), parse_instant(noted["until_at"])
-        except (ObjectNotFoundError, ValueError, KeyError, TypeError):
+            with self._inner.open(note_key(key)) as reader:
+                return RecallNote.decode(reader.read_at(0, reader.size_bytes))
+        except ObjectNotFoundError:
             return None
 
     # all the rest is as it was
@@ -165,7 +160,3 @@ class DelayedVolume(Volume):
 
     def total_bytes(self) -> int | None:
         return self._inner.total_bytes()
-
-
-def _note(key: str) -> str:
-    return f"recalls/{blake3_digest(key.encode())[:16].hex()}.json"

@@ -18,20 +18,22 @@ from retention.model.clock import Clock
 from retention.model.errors import NotReadyError, StorageError, UsageError, VolumeUnavailableError
 from retention.model.layout import VolumeSpec
 from retention.storage.identity import IDENTITY_KEY, DeviceRecord, VolumeIdentity
+from retention.storage.recall_notes import note_key
 from retention.storage.s3_bucket import Bucket
 from retention.storage.s3_lock import ObjectLock
 from retention.storage.s3_reader import S3Reader
-from retention.storage.s3_recall import Recalls
+from retention.storage.s3_recall import ARCHIVED_CLASSES, Recalls
 from retention.storage.s3_service import Refused, S3Service
 from retention.storage.s3_upload import Parts, S3Upload
 from retention.storage.s3_versions import Versions
-from retention.storage.state import VolumeState, judge, unavailable
+from retention.storage.state import VolumeState, judge, not_ready, unavailable
 from retention.storage.volume import (
     INCOMING,
     SLOW_PREFIX,
     Availability,
     ObjectReader,
     ObjectStat,
+    RecallState,
     Upload,
     Urgency,
     Volume,
@@ -101,11 +103,17 @@ class S3Volume(Volume):
     def open(self, key: str, *, from_medium: bool = False) -> ObjectReader:
         del from_medium  # every reading asks the service
         self._require_readable()
-        return S3Reader.open(self.bucket, check_key(key))
+        try:
+            return S3Reader.open(self.bucket, check_key(key))
+        except NotReadyError as error:
+            found = self._recalls.told(key)
+            is_requested = found.state is RecallState.REQUESTED
+            raise not_ready(self.name, key, found.ready_at, is_requested=is_requested) from error
 
     def read_back(self, upload: Upload) -> ObjectReader | None:
+        self._require_readable()
         try:
-            return self.open(upload.key, from_medium=True)
+            return S3Reader.open(self.bucket, upload.key)
         except NotReadyError:
             if not isinstance(upload, S3Upload):
                 raise
@@ -130,7 +138,11 @@ class S3Volume(Volume):
 
     def delete_many(self, keys: Iterable[str]) -> int:
         self._require_ready()
-        return self._versions.remove([check_key(key) for key in keys])
+        asked = [check_key(key) for key in keys]
+        slow = self.spec.s3.storage_class in ARCHIVED_CLASSES
+        if slow and (notes := [note_key(key) for key in asked if key.startswith(SLOW_PREFIX)]):
+            self._versions.remove(notes)
+        return self._versions.remove(asked)
 
     # documents
 

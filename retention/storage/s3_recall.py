@@ -1,9 +1,9 @@
 """Archived S3 storage classes: what an object's headers say of its state, and how it is asked for.
 
-ARCHIVED → (RestoreObject) REQUESTED → READY until … → ARCHIVED. The state is the service's; nothing is remembered here
-but one thing: whether this service answers at once for all its classes, as Ceph does.
-
-How long a retrieval takes is an estimate: the tier's own `recall` if it is given, else what AWS documents.
+ARCHIVED → (RestoreObject) REQUESTED → READY until … → ARCHIVED. The state is the service's. It does not say when an
+object will be ready: that is an estimate (the tier's own `recall` if it is given, else what AWS documents), noted
+beside the object when it is asked for. Whether a service answers at once for all its classes, as Ceph does, is found
+out once.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from retention.model.clock import Clock
 from retention.model.errors import NotReadyError
 from retention.model.layout import RecallSpec
+from retention.storage.recall_notes import RecallNote, note_key
 from retention.storage.s3_bucket import Bucket
 from retention.storage.s3_service import Answer, Refused
 from retention.storage.volume import ONLINE, Availability, RecallState, Urgency
@@ -62,8 +63,12 @@ class Recalls:
 
     def availability(self, key: str) -> Availability:
         """Raises ObjectNotFoundError, StorageError."""
-        found = state_of(self._bucket.head(key), self._clock.now())
+        found = self.told(key)
         return ONLINE if found.state is RecallState.ARCHIVED and self._is_read_at_once(key) else found
+
+    def told(self, key: str) -> Availability:
+        """What headers and note say, without trying to read. Raises ObjectNotFoundError, StorageError."""
+        return self._estimated(key, state_of(self._bucket.head(key), self._clock.now()))
 
     def request(self, key: str, urgency: Urgency, keep: timedelta) -> Availability:
         """Ask for an object, or for more time, or to have it sooner. Raises ObjectNotFoundError, StorageError."""
@@ -93,14 +98,28 @@ class Recalls:
                 if refused.status in (405, 501) and self._is_read_at_once(key):
                     return ONLINE
                 if refused.code == "RestoreAlreadyInProgress":
-                    return Availability(RecallState.REQUESTED)
+                    return self._estimated(key, Availability(RecallState.REQUESTED))
                 raise
         found = state_of(self._bucket.head(key), self._clock.now())
-        if found.state is RecallState.REQUESTED:
-            return Availability(
-                RecallState.REQUESTED, self._clock.now() + self._expected(storage_class, tier)
-            )
-        return found
+        if found.state is not RecallState.REQUESTED:
+            return found
+        ready_at = self._clock.now() + self._expected(storage_class, tier)
+        with self._bucket.translated(key):
+            self._bucket.call("put_object", note_key(key), Body=RecallNote(ready_at).encode(key))
+        return Availability(RecallState.REQUESTED, ready_at)
+
+    def _estimated(self, key: str, found: Availability) -> Availability:
+        """Add the estimate that was noted when an object under way was asked for, unless that time has passed."""
+        if found.state is not RecallState.REQUESTED:
+            return found
+        try:
+            data, _ = self._bucket.get(note_key(key))
+        except Refused:
+            return found
+        noted = RecallNote.decode(data)
+        if noted is None or noted.ready_at <= self._clock.now():
+            return found
+        return Availability(RecallState.REQUESTED, noted.ready_at)
 
     def _expected(self, storage_class: str, tier: str) -> timedelta:
         by_aws = _EXPECTED[storage_class, tier]

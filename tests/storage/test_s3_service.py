@@ -14,6 +14,7 @@ from botocore.stub import ANY, Stubber
 from retention.model.errors import NotReadyError, ReadBackError, SettingsError, VolumeUnavailableError
 from retention.model.layout import ObjectLockSpec, S3Spec, VolumeSpec
 from retention.storage import s3_service
+from retention.storage.recall_notes import note_key
 from retention.storage.s3 import S3Volume
 from retention.storage.s3_service import FAILURES_IN_A_ROW, REST_S, Breaker, Refused, S3Service
 from retention.storage.volume import RecallState, Urgency
@@ -22,6 +23,7 @@ from tests.storage.places import KEY, identity, sealed
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PATH = f"vault/{KEY}"
+NOTE = f"vault/{note_key(KEY)}"
 DATA = b"bytes"
 MD5 = hashlib.md5(DATA, usedforsecurity=False)
 SHA256 = b64encode(hashlib.sha256(DATA).digest()).decode()
@@ -136,6 +138,7 @@ def test_a_restore_says_for_how_many_days_and_how_soon(stub):
     wanted = {"Days": 8, "GlacierJobParameters": {"Tier": "Bulk"}}
     stub.add_response("restore_object", {}, where(RestoreRequest=wanted))
     answers_head(stub, StorageClass="DEEP_ARCHIVE", Restore='ongoing-request="true"')
+    stub.add_response("put_object", {}, {"Bucket": "bucket", "Key": NOTE, "Body": ANY})
     found = stub.volume.recall(KEY, urgency=Urgency.ROUTINE, keep=timedelta(days=7, seconds=1))
     assert found.state is RecallState.REQUESTED
     assert found.ready_at == NOW + timedelta(hours=48)
@@ -144,13 +147,15 @@ def test_a_restore_says_for_how_many_days_and_how_soon(stub):
 def test_a_restore_that_is_under_way_is_no_error_and_nobody_can_tell_when(stub):
     answers_head(stub, StorageClass="DEEP_ARCHIVE", Restore='ongoing-request="true"')
     stub.add_client_error("restore_object", "RestoreAlreadyInProgress", http_status_code=409)
+    stub.add_client_error("get_object", "NoSuchKey", http_status_code=404)
     found = stub.volume.recall(KEY, urgency=Urgency.ROUTINE, keep=timedelta(days=7))
     assert (found.state, found.ready_at) == (RecallState.REQUESTED, None)
 
 
 def test_reading_what_is_archived_says_that_it_is_not_ready(stub):
     refuses_to_read(stub)
-    with pytest.raises(NotReadyError):
+    answers_head(stub, StorageClass="DEEP_ARCHIVE")
+    with pytest.raises(NotReadyError, match="was not asked for"):
         stub.volume.open(KEY)
 
 
