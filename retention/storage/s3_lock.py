@@ -71,7 +71,12 @@ class ObjectLock:
         return wanted
 
     def hold(self, key: str, *, on: bool) -> None:
-        """Put a legal hold on an object, or take it off; see that it is so. Raises StorageError."""
+        """Put a legal hold on an object, or take it off; see that it is so. What is so already is left alone.
+
+        Raises StorageError.
+        """
+        if LockState.of(self._bucket.head(key)).is_on_hold is on:
+            return
         status = "ON" if on else "OFF"
         with self._bucket.translated(key):
             self._bucket.call("put_object_legal_hold", key, LegalHold={"Status": status})

@@ -54,6 +54,7 @@ def place(
 ) -> Result[HoldPlaced]:
     """Place a hold, at once; it also covers what arrives later."""
     from retention.services import holds
+    from retention.services.locks import mirror_holds
 
     day = day_of(reassess)
     with closing(current.open(to_write=True)) as stores:
@@ -61,6 +62,8 @@ def place(
         where = _institution(stores, institution, study)
         record = holds.place(stores, holds.Case(where, owner, reason, day, study, patient, query))
         row = _row(stores, record)
+        for volume, error in mirror_holds(stores).problems:
+            remark(current, current.say("hold.not_mirrored", volume=volume, message=error.message))
     return Result({"holds": [row]}, [current.say("hold.placed", id=row["id"]), *_lines([row])], rows="holds")
 
 
