@@ -23,6 +23,7 @@ from retention.catalog.fact_records import (
 )
 from retention.catalog.fact_tables import ATTRIBUTION, FACT, MESSAGE, PATIENT
 from retention.catalog.places import PlaceRows
+from retention.catalog.staleness import mark_patients_stale
 from retention.catalog.tables import STUDY
 from retention.model.identifiers import InstitutionId, KeyId
 from retention.model.patient import PatientIdentity
@@ -33,7 +34,7 @@ KEYS = 500
 class FactWriter:
     """What may be written about patients in one step of the committer; made by `Transaction.facts`.
 
-    Methods that change what decisions rest upon return the rows of the patients concerned.
+    Whatever changes what decisions rest upon marks the studies of everybody concerned as stale.
     """
 
     def __init__(self, connection: Connection, places: PlaceRows) -> None:
@@ -49,7 +50,7 @@ class FactWriter:
 
     def record(
         self, patient: PatientIdentity, statements: Sequence[FactStatement], recorded: Recorded
-    ) -> list[int]:
+    ) -> None:
         """Record what is said about a patient; what is not pending supersedes at once."""
         row = self._patient(patient)
         known = self._known(FACT, [statement.record_id for statement in statements])
@@ -59,18 +60,18 @@ class FactWriter:
             self._connection.execute(insert(FACT).values(id=number, **_fact(row, statement, recorded)))
             if not statement.needs_approval:
                 self._supersede(statement.supersedes)
-        return self._concerned([row])
+        mark_patients_stale(self._connection, self._roots([row]))
 
-    def attribute(self, statement: AttributionStatement, recorded: Recorded) -> list[int]:
+    def attribute(self, statement: AttributionStatement, recorded: Recorded) -> None:
         """Record whose a study is, or that patients are the same or not; what is not pending counts at once.
 
         A study that is not known (it was destroyed since) is left alone.
         """
         if self._known(ATTRIBUTION, [statement.record_id]):
-            return []
+            return
         study_row = self._study(statement)
         if statement.what is Attributed.STUDY and study_row is None:
-            return []
+            return
         values = {
             "record_id": statement.record_id,
             "batch_id": recorded.batch_id,
@@ -85,16 +86,14 @@ class FactWriter:
         }
         number = self._last(ATTRIBUTION) + 1
         self._connection.execute(insert(ATTRIBUTION).values(id=number, **values))
-        if statement.needs_approval:
-            return []
-        row = self._connection.execute(select(ATTRIBUTION).where(ATTRIBUTION.c.id == number)).one()
-        return self._let_count(row)
+        if not statement.needs_approval:
+            row = self._connection.execute(select(ATTRIBUTION).where(ATTRIBUTION.c.id == number)).one()
+            self._let_count(row)
 
-    def settle(self, batch_id: str, *, approved: bool, by: str, at: datetime) -> list[int]:
+    def settle(self, batch_id: str, *, approved: bool, by: str, at: datetime) -> None:
         """Let what is pending of a batch count, or reject it, in the order in which it was recorded."""
         state = FactState.STANDING if approved else FactState.REJECTED
         decided = {"state": state.value, "decided_by": by, "decided_at": at}
-        concerned: list[int] = []
         for table in (FACT, ATTRIBUTION):
             waiting = (table.c.batch_id == batch_id, table.c.state == FactState.PENDING.value)
             rows = self._connection.execute(select(table).where(*waiting).order_by(table.c.id)).all()
@@ -102,10 +101,9 @@ class FactWriter:
             for row in rows if approved else ():
                 if table is FACT:
                     self._supersede(row.supersedes)
-                    concerned += self._concerned([row.patient_row])
+                    mark_patients_stale(self._connection, self._roots([row.patient_row]))
                 else:
-                    concerned += self._let_count(row)
-        return sorted(set(concerned))
+                    self._let_count(row)
 
     def remember(self, institution: InstitutionId, messages: Iterable[bytes], sequence: int) -> None:
         """Note that these messages (keyed digests) were read."""
@@ -132,9 +130,9 @@ class FactWriter:
             self._connection.execute(update(PATIENT).where(PATIENT.c.id.in_(chunk)).values(forgotten))
         return len(rows)
 
-    def _let_count(self, row: AnyRow) -> list[int]:
+    def _let_count(self, row: AnyRow) -> None:
         """Let an attribution count: studies and patients are told apart by it from now on."""
-        before = self._concerned([row.patient_row, *([row.into_row] if row.into_row is not None else [])])
+        before = self._roots([row.patient_row, *([row.into_row] if row.into_row is not None else [])])
         if row.what == Attributed.STUDY.value:
             study = select(STUDY.c.patient_row).where(STUDY.c.id == row.study_row)
             left = self._connection.execute(study).scalar()
@@ -148,7 +146,7 @@ class FactWriter:
             self._replace(
                 row, ATTRIBUTION.c.patient_row == row.patient_row, Attributed.MERGE, Attributed.SPLIT
             )
-        return sorted({*before, *self._concerned([row.patient_row])})
+        mark_patients_stale(self._connection, sorted({*before, *self._roots([row.patient_row])}))
 
     def _replace(self, row: AnyRow, where: ColumnElement[bool], *kinds: Attributed) -> None:
         """Let an attribution supersede the standing ones that said otherwise."""
@@ -166,7 +164,7 @@ class FactWriter:
             standing = (FACT.c.record_id.in_(record_ids), FACT.c.state == FactState.STANDING.value)
             self._connection.execute(update(FACT).where(*standing).values(state=FactState.SUPERSEDED.value))
 
-    def _concerned(self, rows: Sequence[int]) -> list[int]:
+    def _roots(self, rows: Sequence[int]) -> list[int]:
         roots = select(PATIENT.c.root_row).where(PATIENT.c.id.in_(rows))
         return sorted(set(self._connection.execute(roots).scalars()))
 

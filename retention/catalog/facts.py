@@ -29,7 +29,7 @@ from retention.catalog.paging import Lane, walk
 from retention.catalog.patients import roots_of
 from retention.catalog.places import institution_row
 from retention.catalog.tables import INSTITUTION, STUDY
-from retention.model.errors import NotFoundError
+from retention.model.errors import NotFoundError, UsageError
 from retention.model.identifiers import InstitutionId, KeyId
 from retention.model.patient import PatientIdentity
 
@@ -185,6 +185,18 @@ class FactTable:
             return [_fact(row) for row in connection.execute(wanted.order_by(FACT.c.id))]
 
         return walk(self._database, lane, read, place)
+
+    def find(self, record_id: str) -> RecordedFact:
+        """Return a record by its id, or by a beginning of it that no other has. Raises NotFoundError, UsageError."""
+        wanted = _FACTS.where(FACT.c.record_id.startswith(record_id, autoescape=True)).limit(2)
+        with self._database.read() as connection:
+            found = connection.execute(wanted).all() if record_id else []
+        if not found:
+            hint = "name one that `retention fact list` shows"
+            raise NotFoundError(f"no fact {record_id} is recorded", hint=hint)
+        if len(found) > 1:
+            raise UsageError(f"several facts begin with {record_id}", hint="give more of its id")
+        return _fact(found[0])
 
     def batch(self, batch_id: str) -> tuple[list[RecordedFact], list[RecordedAttribution]]:
         """Return what was recorded together."""

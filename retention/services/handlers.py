@@ -17,6 +17,12 @@ def _release() -> Handler:
     return holds.released
 
 
+def _fact() -> Handler:
+    from retention.services.facts.second import approved
+
+    return approved
+
+
 def _policy() -> Handler:
     from retention.services import policy_changes
 
@@ -33,6 +39,7 @@ _HANDLERS: dict[str, Callable[[], Handler]] = {
     "hold-release": _release,
     "policy": _policy,
     "config": _config,
+    "fact": _fact,
 }
 
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,17 +9,12 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from retention.archive import open_archive, prepare_to_write
 from retention.cli import schemas
 from retention.cli.invocation import registered
-from retention.policy.documents import Approver
-from retention.services import approvals, holds, registry
 from retention.services.lifecycle.planned import PlannedMove, write_plan
-from retention.signatures.keys import make_private_key
-from retention.signatures.signer import open_signer
+from tests.cli.breaking import BREAK, ask, hold, record_and_merge
 from tests.cli.calling import Outcome, retention
 from tests.cli.conftest import SHARED_UID, UID
-from tests.services.move.moving import move_in
 
 LIBRARY = Path(__file__).parents[2] / "policies"
 
@@ -105,6 +99,23 @@ DONE = [
     Case("config show"),
     Case("config check"),
     Case("config apply"),
+    Case(
+        "fact record",
+        "--institution necker --patient NOBODY --source SIH --assurance verified birth 1960-01-01",
+    ),
+    Case(
+        "fact record",
+        "--institution necker --patient A^B --source SIH liability_appeal 2020-01-01 --until 2020-02-01",
+    ),
+    Case("fact import", "{T}/facts.csv"),
+    Case("fact import", "{T}/facts.csv --dry-run"),
+    Case("fact merge", "--institution necker --patient 1CT1 --into 4MR1 --source letter"),
+    Case("fact attribute", "--institution necker --patient X --source letter --study " + SHARED_UID),
+    Case("fact import", "{T}/bad.csv", 3),
+    Case("fact withdraw", "{fact} --source letter"),
+    Case("fact split", "--institution necker --patient GONE --source letter"),
+    Case("fact list"),
+    Case("fact list", "--pending --institution necker --patient 1CT1"),
     Case("institution show", "cochin"),
     Case("person add", "Anne --role administrator --new-key {T}/anne.key"),
     Case("person add", "Bob --role archivist --institution necker --email bob@example.org"),
@@ -194,6 +205,15 @@ STOPPED = [
     Case("config check", code=10, broken="archive.yaml is gone"),
     Case("config apply", "nonsense", 2),
     Case("institution list", has_archive=False, code=10),
+    Case("fact record", "--institution necker --patient A --source SIH brith 1960-01-01", 2),
+    Case("fact record", "--institution necker --patient A --source SIH birth", 2),
+    Case("fact record", "--institution necker --patient A --source SIH birth 2960-01-01", 2),
+    Case("fact import", "nothing.csv", 1),
+    Case("fact withdraw", "0 --source x", 6),
+    Case("fact attribute", "--institution necker --patient X --source letter --study 1.2", 6),
+    Case("fact merge", "--institution necker --patient NOBODY --into 1CT1 --source letter", 6),
+    Case("fact split", "--institution necker --patient 1CT1 --source letter", 2),
+    Case("fact list", "--after 0000", 6),
     Case("institution show", "neker", 2),
     Case("person add", "Dim", 2),
     Case("person add", "Bob --role archivst", 2),
@@ -288,6 +308,11 @@ def call(case: Case, archive, folder, samples) -> Outcome:
     move = PlannedMove(UID, "necker", "hot", "cold", 1, "by hand")
     write_plan(folder / "moves.json", date(2030, 1, 1), [move])
     places = {"A": archive, "T": folder, "L": LIBRARY, "item": "", "U": UID}
+    facts = (
+        "institution,patient_id,issuer,kind,from,to,source,assurance\nnecker,1CT1,,birth,1960-01-01,,SIH,\n"
+    )
+    (folder / "facts.csv").write_text(facts)
+    (folder / "bad.csv").write_text(facts + "necker,1CT1,,brith,1960-01-01,,SIH,\n")
     if "{item}" in case.arguments:
         places["item"] = retention("--archive", archive, "quarantine", "list", "--json").data["items"][0][
             "id"
@@ -297,6 +322,8 @@ def call(case: Case, archive, folder, samples) -> Outcome:
     if case.command == "hold release" and case.code == 0:
         ask(archive)
         places["hold"] = hold(archive)
+    if case.command in {"fact withdraw", "fact split"} and case.has_archive:
+        places["fact"] = record_and_merge(archive)
     BREAK[case.broken](archive)
     if "{recall}" in case.arguments:
         asked = retention("--archive", archive, "recall", "request", UID, "--reason", "board", "--json")
@@ -306,75 +333,6 @@ def call(case: Case, archive, folder, samples) -> Outcome:
     return retention(
         *where, "--json", "--quiet", *case.command.split(), *(word.format(**places) for word in words)
     )
-
-
-def _lose_two_shards(archive):
-    uid = retention("--archive", archive, "study", "show", UID, "--json").data
-    for shard in uid["packages"][0]["shards"]:
-        (file,) = (archive / shard["volume"]).rglob(
-            f"{uid['packages'][0]['package']}.{shard['number']:02d}.*"
-        )
-        file.unlink()
-
-
-def _empty(archive):
-    for path in (archive / "cold-1").rglob("*"):
-        if path.is_file():
-            path.unlink()
-
-
-def _bring_seal(archive):
-    other = archive.parent / "other"
-    assert retention("init", other).code == 0
-    text = retention("--archive", other, "journal", "seal", "--json").data["checkpoint"]
-    archive.parent.joinpath("seal").write_text(text)
-
-
-def _lose_catalog(archive):
-    for path in archive.glob("catalog.db*"):
-        path.unlink()
-
-
-def _put_on_glacier(archive):
-    with closing(open_archive(archive)) as stores:
-        move_in(stores, "glacier", stores.catalog.packages_of(UID))
-
-
-def _add_spare(archive):
-    settings = archive / "archive.yaml"
-    text = settings.read_text().replace(
-        "volumes:\n", 'volumes:\n  spare: {url: "file:spare", domain: d}\n', 1
-    )
-    settings.write_text(text)
-
-
-BREAK = {
-    "a study is on glacier": _put_on_glacier,
-    "": lambda _: None,
-    "a hold is overdue": lambda archive: retention(
-        "--archive",
-        archive,
-        "hold",
-        "place",
-        "--study",
-        UID,
-        "--owner",
-        "Legal",
-        "--reason",
-        "appeal",
-        "--reassess",
-        "2020-01-01",
-    ),
-    "a volume is gone": lambda archive: shutil.rmtree(archive / "cold-5"),
-    "a volume is new": _add_spare,
-    "a volume is emptied": _empty,
-    "two shards are gone": _lose_two_shards,
-    "the catalog is gone": _lose_catalog,
-    "the journal is sealed": lambda archive: retention("--archive", archive, "journal", "seal"),
-    "a seal of another archive came": _bring_seal,
-    "the root key is gone": lambda archive: (archive / "secrets" / "root.key").unlink(),
-    "archive.yaml is gone": lambda archive: (archive / "archive.yaml").unlink(),
-}
 
 
 def validator(command: str) -> Draft202012Validator:
@@ -391,32 +349,3 @@ def _closed(schema):
     if "properties" in closed and "required" in closed and "oneOf" not in closed:
         closed["additionalProperties"] = False
     return closed
-
-
-def ask(archive) -> str:
-    """Register Dim and Dora, who has `dora.key`, and let Dim ask for two signatures; return the request's id."""
-    stores = open_archive(archive, person="Dim")
-    try:
-        prepare_to_write(stores)
-        for name, role in (("Dim", "archivist"), ("Dora", "director")):
-            key = make_private_key(archive / f"{name.lower()}.key", b"a secret")
-            registry.add(stores, registry.NewPerson(name, (), (role,), None, key))
-        stores.open_signer = lambda: open_signer(archive / "dim.key", lambda: b"a secret")
-        approvers = [Approver("director"), Approver("dim_physician")]
-        return approvals.request(
-            stores, approvals.Wish("thing", None, "a" * 32, "b" * 64, approvers, "It", {})
-        )
-    finally:
-        stores.close()
-
-
-def hold(archive) -> str:
-    """Place a hold that is looked at again in the past, as Dim; return its id."""
-    stores = open_archive(archive, person="Dim")
-    try:
-        prepare_to_write(stores)
-        stores.open_signer = lambda: open_signer(archive / "dim.key", lambda: b"a secret")
-        where = stores.catalog.institutions()[0].institution_id
-        return holds.place(stores, holds.Case(where, "Legal", "x", date(2020, 1, 1), UID)).hold_id
-    finally:
-        stores.close()

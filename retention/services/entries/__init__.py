@@ -12,6 +12,7 @@ from retention.journal.envelope import Entry
 from retention.services.entries import (
     approvals,
     config,
+    facts,
     hiding,
     holds,
     institutions,
@@ -39,7 +40,6 @@ ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     people.PERSON_ROLE: people.apply_role,
     approvals.APPROVAL_REQUEST: approvals.apply_request,
     approvals.APPROVAL_GIVE: approvals.apply_give,
-    approvals.APPROVAL_REJECT: approvals.apply_reject,
     signing.SIGNING_KEY: signing.apply_key,
     STUDY_EXPORT: studies.apply_export,
     recalls.RECALL_REQUEST: recalls.apply_request,
@@ -47,5 +47,6 @@ ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     recalls.RECALL_CANCEL: recalls.apply_cancel,
     sealing.SEAL: sealing.apply_seal,
     sealing.COSIGN: sealing.apply_cosigned,
+    **facts.ACTIONS,
 }
 """Every action that changes the catalog, beside the holdings' own in `services.projection`."""

@@ -1,0 +1,1 @@
+"""Facts about patients: said, weighed (what would they change), recorded, approved."""
