@@ -228,6 +228,11 @@ class Catalog:
         with self._database.read() as connection:
             return packages.read_successor_of(connection, package_id)
 
+    def is_moved(self, package_id: PackageId) -> bool:
+        """Whether another package holds the same in another form. Raises NotFoundError."""
+        with self._database.read() as connection:
+            return packages.is_moved(connection, packages.package_row(connection, package_id))
+
     def leaving_packages(self, at: datetime) -> Iterator[PackageSummary]:
         """Stream the superseded packages and copies whose shards may be dropped by that instant."""
         return packages.list_leaving(self._database, at)

@@ -19,7 +19,7 @@ from retention.catalog.tables import PACKAGE, STUDY
 Held = list[tuple[str, int]]
 """The packages of a study, copies left out: tier and bytes received."""
 
-_OWN = PACKAGE.c.superseded_row.is_(None), PACKAGE.c.copy_of_row.is_(None)
+_OWN = PACKAGE.c.superseded_row.is_(None), PACKAGE.c.copy_of_row.is_(None), ~PACKAGE.c.lost
 
 
 class Moving:

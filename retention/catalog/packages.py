@@ -79,6 +79,12 @@ def read_successor_of(connection: Connection, package_id: PackageId) -> PackageS
     return _summaries(connection, _PACKAGES.where(PACKAGE.c.id == last))[0]
 
 
+def is_moved(connection: Connection, package_row: int) -> bool:
+    """Whether another package holds the same in another form."""
+    form = select(PACKAGE.c.id).where(PACKAGE.c.supersedes_row == package_row)
+    return connection.execute(form).first() is not None
+
+
 def list_leaving(database: Database, at: datetime) -> Iterator[PackageSummary]:
     """Yield the superseded packages and copies whose shards may be dropped by that instant, longest due first."""
     due = select(PACKAGE.c.drop_at, PACKAGE.c.id).where(PACKAGE.c.drop_at <= at)

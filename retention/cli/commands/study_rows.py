@@ -81,6 +81,8 @@ def _package(package: PackageSummary) -> Package:
         "bytes_stored": package.bytes_stored,
         "health": package.health,
         "created": format_instant(package.created_at),
+        "copy_of": package.copy_of,
+        "until": _instant(package.drop_at),
         "shards": [
             {
                 "number": shard.number,

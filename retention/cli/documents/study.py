@@ -88,6 +88,10 @@ class Package(TypedDict):
     bytes_stored: Count
     health: Health
     created: Instant
+    copy_of: str | None
+    """The package that this one is a recalled copy of."""
+    until: Instant | None
+    """Until when a recalled copy stays."""
     shards: list[Shard]
 
 

@@ -80,6 +80,9 @@ def _fitting(stores: Stores, move: PlannedMove) -> list[PackageSummary] | str:
     there = [p for p in packages if p.tier == move.from_tier and p.copy_of is None]
     if not there:
         return f"nothing of it lies on {move.from_tier}"
+    there = [package for package in there if not package.lost and not package.replaced]
+    if not there:
+        return f"what lies on {move.from_tier} was lost"
     worth = [package for package in there if is_worth(stores.settings.tiers[move.to_tier], package)]
     return worth or f"it is too small for {move.to_tier}"
 

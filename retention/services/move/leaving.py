@@ -49,10 +49,12 @@ def _drop(stores: Stores, batch: Sequence[PackageSummary], left: Left) -> None:
             left.kept.append((package, KeptError(f"package {package.package_id} stays: {problem}")))
     if not due:
         return
+    # What a package held that was lost and came in again is told by nothing but its own manifest: its key stays.
+    told_again = [p for p in due if p.copy_of is not None or stores.catalog.is_moved(p.package_id)]
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
-        segments = {p.key_id: p.key_segment for p in due if p.key_segment is not None}
-        stores.keyring.forget([package.key_id for package in due], segments)
+        segments = {p.key_id: p.key_segment for p in told_again if p.key_segment is not None}
+        stores.keyring.forget([package.key_id for package in told_again], segments)
     gone = _removed(stores, due, left)
     if gone:
         with stores.commit_lock.hold():
