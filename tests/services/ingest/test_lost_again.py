@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from retention.model.findings import Health
+from retention.services import events
 from retention.services.catalog_check import check_catalog
 from retention.services.progress import NoProgress
 from retention.services.retrieve import ExportReport, export_study
@@ -114,4 +115,5 @@ def test_the_journal_says_what_took_the_place_of_what(held: World):
     with held.opened() as stores:
         entries = [entry.envelope for entry in stores.journal.read()]
         assert stores.catalog.package(lost.package_id).is_superseded
-    assert [entry.data["replaces"] for entry in entries if "replaces" in entry.data] == [[lost.package_id]]
+    arrived = [entry for entry in entries if entry.action == events.PACKAGE_INGEST]
+    assert [e.data["replaces"] for e in arrived if "replaces" in e.data] == [[lost.package_id]]
