@@ -12,7 +12,7 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, TextClause, bindparam, func, select, update
 
 from retention.catalog.columns import storable
 from retention.catalog.fact_records import RecordedFact
@@ -31,6 +31,8 @@ from retention.model.patient import PatientIdentity
 from retention.model.states import StudyState
 
 CHUNK = 500
+UNRULED = ("no_policy", "no_rule")
+"""The reasons of decisions that rest on no rule (policy.md, Matching)."""
 
 Words = tuple[str | None, ...]
 
@@ -163,6 +165,19 @@ class Deciding:
                 found[study.row] = study
         return list(self._patients(list(found.values())))
 
+    def count_stale(self) -> int:
+        """Count the studies whose decision is stale."""
+        return self._count(STALE)
+
+    def count_unruled(self) -> int:
+        """Count the studies that no rule speaks of: kept for ever because nobody said otherwise."""
+        return self._count(STUDY.c.reason.in_(UNRULED))
+
+    def _count(self, condition: ColumnElement[bool] | TextClause) -> int:
+        return int(
+            self._connection.execute(select(func.count()).select_from(STUDY).where(condition)).scalar_one()
+        )
+
     def row_of(self, institution_id: InstitutionId, study_uid: str) -> int:
         """Return the row of a study that is held there. Raises NotFoundError."""
         row = study_row_of(self._connection, self._owner(institution_id), study_uid)
@@ -286,16 +301,3 @@ def record_access(connection: Connection, package_row: int, on: date) -> None:
         )
         .values(accessed_on=on, is_stale=True)
     )
-
-
-def count_undecided(connection: Connection) -> int:
-    """Count the studies whose decision is stale."""
-    return int(
-        connection.execute(select(func.count()).select_from(STUDY).where(text("is_stale"))).scalar() or 0
-    )
-
-
-def count_unruled(connection: Connection) -> int:
-    """Count the studies that no rule speaks of: kept for ever because nobody said otherwise."""
-    wanted = select(func.count()).select_from(STUDY).where(STUDY.c.reason.in_(("no_policy", "no_rule")))
-    return int(connection.execute(wanted).scalar() or 0)

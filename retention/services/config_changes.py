@@ -72,8 +72,8 @@ def _loosens(key: str, before: Values, after: Values) -> bool:
     return False
 
 
-def _is_accepted(_: object, new: object) -> bool:
-    return new is True
+def _is_accepted(old: object, new: object) -> bool:
+    return old is False and new is True  # a tier that is new had no protection to lose
 
 
 def _is_lost(old: object, new: object) -> bool:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import islice
 
 from retention.model.errors import RetentionError
-from retention.services import events, holds, replicas, tiers
+from retention.services import events, holds, in_force, replicas, tiers
 from retention.services.stores import Stores
 from retention.services.volume_care import tier_statuses, volume_statuses
 from retention.settings.environment import root_key_path
@@ -51,6 +51,7 @@ def examine_installation(stores: Stores) -> list[Check]:
         ("recovery key", _recovery_key),
         ("holdings", _holdings),
         ("holds", _holds),
+        ("policies", _policies),
     )
     for name, look in looks:
         try:
@@ -194,3 +195,31 @@ def _holds(stores: Stores) -> Iterator[Check]:
         yield Check("holds", CheckStatus.WARNING, detail, hint)
     else:
         yield Check("holds", CheckStatus.OK, f"{standing} stand")
+
+
+def _policies(stores: Stores) -> Iterator[Check]:
+    """How many studies no rule speaks of; rules that nobody has looked at for too long; settings that wait."""
+    with stores.catalog.deciding() as step:
+        unruled, stale = step.count_unruled(), step.count_stale()
+        institutions, enacted = step.institutions(), step.in_force()
+    today = stores.clock.now().date()
+    late = [
+        force.policy.name
+        for force in enacted
+        if in_force.users_of(force.policy, institutions)
+        and (review_by := in_force.document_of(force.policy).review_by) is not None
+        and review_by < today
+    ]
+    detail = f"{unruled} studies are kept for ever because no rule speaks of them"
+    if late:
+        names = ", ".join(late[:SHOWN])
+        hint = "look whether they still say the law, and put a version with a later review_by in force"
+        yield Check("policies", CheckStatus.WARNING, f"{detail}; review overdue: {names}", hint)
+    else:
+        yield Check("policies", CheckStatus.OK, detail)
+    if stale:
+        hint = "retention lifecycle run"
+        yield Check("decisions", CheckStatus.WARNING, f"{stale} studies wait to be decided again", hint)
+    if stores.is_config_waiting:
+        hint = "retention config check, then config apply"
+        yield Check("settings", CheckStatus.WARNING, "archive.yaml has changes that are not in force", hint)

@@ -176,3 +176,7 @@ def test_nothing_is_written_while_a_tier_in_use_has_no_name(held: World):
 def rename_tier(world: World, old: str, new: str) -> None:
     path = world.root / "archive.yaml"
     path.write_text(path.read_text().replace(f"\n  {old}:\n", f"\n  {new}:\n"))
+
+
+def test_studies_that_no_rule_speaks_of_are_counted(held: World):
+    assert checks(held)["policies"].detail == "2 studies are kept for ever because no rule speaks of them"
