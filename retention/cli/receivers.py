@@ -1,4 +1,4 @@
-"""The processes that listen: as many as share the port, each with its own staging log and its own lock of Python's.
+"""The processes that listen: as many as share the socket, each with its own staging log and its own lock of Python's.
 
 They live as long as this process holds their stdin; one that dies is started again, and what it had acknowledged is
 staged.
@@ -18,6 +18,9 @@ from retention.model.layout import DimseSpec
 
 MOST = 4
 STOP_TIMEOUT_S = 15.0
+BACKLOG = 128
+SYSTEMD_DESCRIPTOR = 3
+"""Where systemd passes the first socket (sd_listen_fds)."""
 
 
 class ReceiverProcesses:
@@ -28,10 +31,14 @@ class ReceiverProcesses:
         self._spec = spec
         self._tell = tell
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._listening: socket.socket | None = None
 
     def start(self) -> None:
-        """Start them. Raises UsageError when the port cannot be had."""
-        _require_free(self._spec)
+        """Listen, and start them. Raises UsageError when the port cannot be had.
+
+        From here on nobody is turned away: who connects before they are ready waits for them.
+        """
+        self._listening = listening_socket(self._spec)
         for _ in range(min(os.cpu_count() or 1, MOST)):
             self._processes.append(self._begin())
 
@@ -62,12 +69,18 @@ class ReceiverProcesses:
                 process.kill()
                 process.wait()
         self._processes.clear()
+        if self._listening is not None:
+            self._listening.close()
 
     def _begin(self) -> subprocess.Popen[bytes]:
+        if self._listening is None:
+            raise ArchiveError("nothing listens")
+        descriptor = self._listening.fileno()
         return subprocess.Popen(  # noqa: S603  # this program itself
-            [sys.executable, "-m", "retention.dimse", str(self._root)],
+            [sys.executable, "-m", "retention.dimse", str(self._root), str(descriptor)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pass_fds=(descriptor,),
         )
 
 
@@ -75,15 +88,15 @@ def _is_ready(process: subprocess.Popen[bytes]) -> bool:
     return process.stdout is not None and process.stdout.readline() == b"ready\n"
 
 
-def _require_free(spec: DimseSpec) -> None:
-    """Refuse a port that somebody else listens on: the receivers would share it with him."""
+def listening_socket(spec: DimseSpec) -> socket.socket:
+    """Return a socket that listens: the one that systemd gave, else a new one. Raises UsageError for a port in use."""
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
+        return socket.socket(fileno=SYSTEMD_DESCRIPTOR)
     family = socket.AF_INET6 if ":" in spec.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((spec.host, spec.port))
-        except OSError as error:
-            raise UsageError(
-                f"{spec.host}:{spec.port} cannot be listened on: {error.strerror}",
-                hint="stop what listens there, or name another port below `listeners` in archive.yaml",
-            ) from error
+    try:
+        return socket.create_server((spec.host, spec.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise UsageError(
+            f"{spec.host}:{spec.port} cannot be listened on: {error.strerror}",
+            hint="stop what listens there, or name another port below `listeners` in archive.yaml",
+        ) from error

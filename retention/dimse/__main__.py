@@ -1,6 +1,6 @@
-"""One receiver process: `python -m retention.dimse ROOT`. `retention serve` starts as many as it needs.
+"""One receiver process: `python -m retention.dimse ROOT FD`. `retention serve` starts as many as it needs.
 
-It says `ready` on stdout once it listens, and stops when its stdin ends: when whoever started it stops it, or dies.
+It says `ready` on stdout once it serves, and stops when its stdin ends: when whoever started it stops it, or dies.
 What is under way then is finished first.
 """
 
@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import sys
 from contextlib import closing
 from pathlib import Path
 
 from retention.archive import open_archive
-from retention.dimse.server import listen
+from retention.dimse.server import serve_on
 from retention.services.staging.receiver import Receiver
 
 
-def main(root: Path) -> None:
+def main(root: Path, descriptor: int) -> None:
     """Receive until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: who started us decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     with closing(open_archive(root)) as stores, Receiver(stores) as receiver:
-        listener = listen(stores, receiver, stores.settings.dimse)
+        listener = serve_on(socket.socket(fileno=descriptor), stores, receiver, stores.settings.dimse)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         sys.stdin.read()
@@ -32,4 +33,4 @@ def main(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

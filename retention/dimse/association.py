@@ -7,6 +7,7 @@ takes no factory.
 from __future__ import annotations
 
 import queue
+import ssl
 import threading
 from typing import Any, Protocol, TypeVar
 
@@ -123,6 +124,11 @@ class ArchiveRequestHandler(RequestHandler):
     """Makes associations of our kind."""
 
     server: Any
+
+    def handle(self) -> None:
+        if isinstance(self.request, ssl.SSLSocket):
+            self.request.do_handshake()
+        super().handle()
 
     def _create_association(self) -> Association:
         association = super()._create_association()

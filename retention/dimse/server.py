@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
 from dataclasses import dataclass
 from socketserver import BaseServer
+from typing import Any
 
 from pynetdicom import AE, _config, evt
 from pynetdicom.events import Event
@@ -42,7 +44,9 @@ from retention.dimse.querying import Querying
 from retention.dimse.retrieving import Retrieving
 from retention.dimse.statuses import SUCCESS
 from retention.dimse.storing import Storing
+from retention.dimse.tls import context_of, names_of
 from retention.model.clock import Clock
+from retention.model.identifiers import InstitutionId
 from retention.model.layout import DimseSpec
 from retention.services.commitments import Commitments
 from retention.services.staging.receiver import Receiver
@@ -68,17 +72,42 @@ _LOG = logging.getLogger(__name__)
 
 
 class SharingServer(ThreadedAssociationServer):
-    """Shares its port with other processes: the system gives each new connection to one of them."""
+    """Shares a listening socket with other processes: each new connection goes to one of them."""
 
-    request_queue_size = 128
     retrievals: Retrieving
     storing: Storing
     clock: Clock
+    tls: ssl.SSLContext | None = None
+
+    def handle_error(self, _request: object, client_address: object) -> None:
+        _LOG.info("a connection from %s came to nothing", client_address, exc_info=True)
+
+    def __init__(self, listening: socket.socket, entity: AE, spec: DimseSpec, handlers: list[Any]) -> None:
+        """Serve on a socket that listens already."""
+        self._listening = listening
+        super().__init__(
+            entity,
+            (spec.host, spec.port),
+            spec.ae_title,
+            entity.supported_contexts,
+            evt_handlers=handlers,
+            request_handler=ArchiveRequestHandler,
+        )
 
     def server_bind(self) -> None:
         if self.socket is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        super().server_bind()
+            self.socket.close()
+        self.socket = self._listening
+        self.socket.settimeout(0)  # several wait for it: who comes too late must not wait on
+        self.server_address = self.socket.getsockname()[:2]
+
+    def server_activate(self) -> None:
+        """It listens already."""
+
+    def server_close(self) -> None:
+        """Close it for this process; others go on listening."""
+        if self.socket is not None:
+            self.socket.close()
 
     def verify_request(self, _request: object, client_address: tuple[str, int] | str) -> bool:
         """Let a connection in unless there are too many, of all or of this address."""
@@ -95,7 +124,12 @@ class SharingServer(ThreadedAssociationServer):
         self.server_close()
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
-        connection, address = super().get_request()
+        """Take a connection; its handshake is made by the thread that serves it, not by the one that accepts."""
+        if self.socket is None:
+            raise OSError("the listener is closed")
+        connection, address = self.socket.accept()
+        if self.tls is not None:
+            connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(NETWORK_TIMEOUT_S)
         return connection, address
@@ -123,8 +157,8 @@ class Listener:
         self.thread.join()
 
 
-def listen(stores: Stores, receiver: Receiver, spec: DimseSpec) -> Listener:
-    """Start to listen. Raises OSError when the address cannot be had."""
+def serve_on(listening: socket.socket, stores: Stores, receiver: Receiver, spec: DimseSpec) -> Listener:
+    """Start to serve on a socket that listens. Raises SettingsError when TLS cannot be had."""
     _config.LOG_HANDLER_LEVEL = "none"
     _config.UNRESTRICTED_STORAGE_SERVICE = True
     entity = AE(spec.ae_title)
@@ -135,24 +169,19 @@ def listen(stores: Stores, receiver: Receiver, spec: DimseSpec) -> Listener:
     entity.network_timeout = NETWORK_TIMEOUT_S
     for service in SERVICES:
         entity.add_supported_context(service)
+    tls = None if spec.tls is None else context_of(spec.tls, stores.root)
     callers = Callers(stores)
     committing = Committing(
         Commitments(stores), callers, entity, callers.peers, stores.clock, receiver.session
     )
     handlers = [
-        (evt.EVT_REQUESTED, _Admission(callers, spec.ae_title)),
+        (evt.EVT_REQUESTED, _Admission(callers, spec)),
         (evt.EVT_C_ECHO, _answer_echo),
         (evt.EVT_N_ACTION, committing),
         (evt.EVT_C_FIND, Querying(stores, callers, spec.ae_title)),
     ]
-    server = SharingServer(
-        entity,
-        (spec.host, spec.port),
-        spec.ae_title,
-        entity.supported_contexts,
-        evt_handlers=handlers,  # type: ignore[arg-type]
-        request_handler=ArchiveRequestHandler,
-    )
+    server = SharingServer(listening, entity, spec, handlers)
+    server.tls = tls
     server.storing, server.clock = Storing(callers, receiver), stores.clock
     server.retrievals = Retrieving(stores, callers, entity, callers.peers)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="dimse", daemon=True)
@@ -166,21 +195,31 @@ class _Admission:
     """Decides on a requested association."""
 
     callers: Callers
-    ae_title: str
+    spec: DimseSpec
 
     def __call__(self, event: Event) -> None:
         association = event.assoc
         request = association.requestor.primitive
         calling, called = ("", "") if request is None else (request.calling_ae_title, request.called_ae_title)
-        reason = self._refusal(str(calling), str(called))
+        connection = association.dul.socket
+        names = names_of(None if connection is None else connection.socket)
+        reason = self._refusal(str(calling), str(called), names)
         if reason is not None:
             association.acse.send_reject(_PERMANENT, _BY_USER, reason)
             association.kill()
 
-    def _refusal(self, calling: str, called: str) -> int | None:
-        if called.strip() != self.ae_title:
+    def _is_proven(self, institution: InstitutionId, names: frozenset[str]) -> bool:
+        """Whether a certificate that was shown may act for the institution; without TLS nothing is asked for."""
+        if self.spec.tls is None:
+            return True
+        owners = (name for name, allowed in self.spec.tls.names.items() if not names.isdisjoint(allowed))
+        return any(self.callers.named(name) == institution for name in owners)
+
+    def _refusal(self, calling: str, called: str, names: frozenset[str]) -> int | None:
+        if called.strip() != self.spec.ae_title:
             return _CALLED_UNKNOWN
-        if self.callers.institution_of(calling) is None:
+        institution = self.callers.institution_of(calling)
+        if institution is None or not self._is_proven(institution, names):
             _LOG.warning("an association was refused: nobody calls itself %a", calling[:16])
             return _CALLING_UNKNOWN
         return None

@@ -122,12 +122,26 @@ class StagingSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsSpec:
+    """TLS of a listener: PEM files below the archive's folder, and whose certificates may act for which institution.
+
+    `names`: common names and DNS names of client certificates, by name of institution.
+    """
+
+    certificate: str
+    key: str
+    clients: str
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class DimseSpec:
     """The DICOM network listener."""
 
     host: str = "127.0.0.1"
     port: int = 11112
     ae_title: str = "RETENTION"
+    tls: TlsSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,12 +207,24 @@ class StagingSection(Section):
     max_bytes: ByteSize = 4 << 30
 
 
+class TlsSection(Section):
+    """Proof of identity on both sides: PEM files, relative to the archive's folder."""
+
+    certificate: Label = Field(description="the listener's own certificate, with its chain")
+    key: Label
+    clients: Label = Field(description="the authorities that sign clients' certificates")
+    institutions: dict[Name, list[Label]] = Field(
+        default_factory=dict, description="names in certificates that may act for an institution"
+    )
+
+
 class DimseSection(Section):
     """The DICOM network listener."""
 
     host: Label = Field("127.0.0.1", description="the address to listen on")
     port: Port = 11112
     ae_title: AeTitle = "RETENTION"
+    tls: TlsSection | None = None
 
 
 class WebSection(Section):

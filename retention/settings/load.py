@@ -21,6 +21,7 @@ from retention.model.layout import (
     S3Spec,
     StagingSpec,
     TierSpec,
+    TlsSpec,
     VolumeSpec,
 )
 from retention.settings.terms import duration_of
@@ -143,7 +144,13 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
 
 
 def _dimse(section: DimseSection) -> DimseSpec:
-    return DimseSpec(section.host, section.port, section.ae_title)
+    tls = section.tls
+    if tls is None:
+        return DimseSpec(section.host, section.port, section.ae_title)
+    names = {institution: tuple(names) for institution, names in tls.institutions.items()}
+    return DimseSpec(
+        section.host, section.port, section.ae_title, TlsSpec(tls.certificate, tls.key, tls.clients, names)
+    )
 
 
 def _volume(name: str, section: VolumeSection, recall: RecallSection | None) -> VolumeSpec:

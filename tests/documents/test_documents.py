@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")})
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 CODE = re.compile(r"`([^`\n]+)`")
-PATH = re.compile(r"(?:retention|docs|tests|tools|benchmarks|policies|\.ci)/[A-Za-z0-9_./-]*")
+PATH = re.compile(r"(?:retention|docs|tests|tools|benchmarks|policies|deploy|\.ci)/[A-Za-z0-9_./-]*")
 VERSION = re.compile(r"/v[0-9]+$")  # `retention/config/v1` names a schema
 
 

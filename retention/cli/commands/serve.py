@@ -77,7 +77,7 @@ def _prepare(stores: Stores) -> tuple[Closer, Commitments]:
 
 def require_secure(spec: DimseSpec) -> None:
     """Refuse to listen where others than this machine can connect and nobody proves who he is."""
-    if not _is_loopback(spec.host):
+    if spec.tls is None and not _is_loopback(spec.host):
         raise current.usage_error("serve.insecure", host=spec.host)
 
 
