@@ -143,12 +143,13 @@ def open_archive(root: Path, *, as_of: datetime | None = None, person: str | Non
     settings = parse_settings(written, str(root / SETTINGS_FILE))
     catalog = Catalog.open(settings.catalog, root=root)
     in_force = settings
-    if catalog.state(CONFIG_TEXT_STATE) != written.decode("utf-8", "replace"):
+    is_noted = catalog.state(CONFIG_TEXT_STATE) == written.decode("utf-8", "replace")
+    if not is_noted:
         from retention.services import config
 
         in_force = config.settings_in_force(catalog, written.decode("utf-8", "replace"), settings)
     stores = _stores(root, in_force, catalog.archive_id(), catalog, SystemClock())
-    stores.is_config_waiting = in_force is not settings
+    stores.is_config_waiting, stores.is_config_noted = in_force is not settings, is_noted
     if as_of is not None:
         _set_clock(stores, as_of)
     stores.person = None if person is None else person_name(person)
@@ -186,10 +187,9 @@ def prepare_to_write(stores: Stores) -> None:
 
     Raises SettingsError when packages lie on a tier that archive.yaml does not name any more.
     """
-    from retention.services import commit, config, sessions, tiers, volume_care
+    from retention.services import commit, sessions, tiers, volume_care
 
     tiers.require_those_in_use(stores)
-
     with stores.commit_lock.hold():
         stores.journal.refresh()
         try:
@@ -200,7 +200,10 @@ def prepare_to_write(stores: Stores) -> None:
             stores.journal.settle()
         commit.catch_up(stores)
         volume_care.record_moved(stores)
-        config.note(stores)
+        if not stores.is_config_noted:
+            from retention.services import config  # it needs signatures, requests, decisions …
+
+            config.note(stores)
         sessions.recover(stores.root, stores.volumes, stores.catalog)
 
 

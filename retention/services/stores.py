@@ -39,7 +39,8 @@ class Stores:
 
     `person` is who says that he or she acts (`events.person_name`); None when nobody does. `signer` proves it with a
     key, which `open_signer` opens; `is_authenticated` says that a door has made sure of it. `is_config_waiting`:
-    archive.yaml says something that is not in force, so `settings` are not what it says.
+    archive.yaml says something that is not in force, so `settings` are not what it says; `is_config_noted`: it is word
+    for word what was applied last.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Stores:
         self.is_authenticated = False
         self.open_signer: Callable[[], Signer] | None = None
         self.is_config_waiting = False
+        self.is_config_noted = False
         self.commit_lock = CommitLock(root / "lock")
         self._openers = openers
 
