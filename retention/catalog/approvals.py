@@ -96,6 +96,10 @@ class Approvals:
     def get(self, request_id: str) -> RequestRecord | None:
         return next(iter(self._read(_REQUEST.where(REQUEST.c.request_id == request_id))), None)
 
+    def beginning(self, request_id: str) -> list[RequestRecord]:
+        """The requests whose ids begin so."""
+        return self._read(_REQUEST.where(REQUEST.c.request_id.startswith(request_id, autoescape=True)))
+
     def about(self, kind: str, subject: str) -> list[RequestRecord]:
         """The requests of a kind about one subject, oldest first."""
         return self._read(

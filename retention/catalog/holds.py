@@ -114,6 +114,10 @@ class Holds:
         """Every hold there ever was, oldest first."""
         return self._read(_HOLD.order_by(HOLD.c.id))
 
+    def beginning(self, hold_id: str) -> list[HoldRecord]:
+        """The holds whose ids begin so."""
+        return self._read(_HOLD.where(HOLD.c.hold_id.startswith(hold_id, autoescape=True)))
+
     def covered_by_name(self, hold_id: str) -> list[int]:
         """The rows of the studies that a hold on a study or a patient covers now."""
         lanes = union_all(*(lane.where(HOLD.c.hold_id == hold_id) for lane in _covered()))

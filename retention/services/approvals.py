@@ -130,8 +130,8 @@ def _asking(stores: Stores) -> Actor:
 
 def find(stores: Stores, request_id: str) -> RequestRecord:
     """Return a request by its id, or by a beginning of it that no other has. Raises NotFoundError, UsageError."""
-    found = [each for each in stores.catalog.approvals.all() if each.request_id.startswith(request_id)]
-    if not found or not request_id:
+    found = stores.catalog.approvals.beginning(request_id) if request_id else []
+    if not found:
         raise NotFoundError(f"there is no request {request_id}", hint="retention approval list shows them")
     if len(found) > 1:
         raise UsageError(f"several requests begin with {request_id}", hint="give more of its id")

@@ -120,8 +120,8 @@ def released(stores: Stores, request: RequestRecord) -> Sequence[NewEntry]:
 
 def find(stores: Stores, hold_id: str) -> HoldRecord:
     """Return a hold by its id, or by a beginning of it that no other has. Raises NotFoundError, UsageError."""
-    found = [each for each in stores.catalog.holds.all() if each.hold_id.startswith(hold_id)]
-    if not found or not hold_id:
+    found = stores.catalog.holds.beginning(hold_id) if hold_id else []
+    if not found:
         raise NotFoundError(f"there is no hold {hold_id}", hint="retention hold list shows them")
     if len(found) > 1:
         raise UsageError(f"several holds begin with {hold_id}", hint="give more of its id")

@@ -43,7 +43,8 @@ def list_requests(
 
     with closing(current.open()) as stores:
         found = stores.catalog.approvals.all() if all_ else approvals.pending(stores)
-        rows = [_row(stores, record) for record in found]
+        names = _names(stores)
+        rows = [_row(stores, record, names) for record in found]
     return Result({"approvals": rows}, _lines(rows), rows="approvals")
 
 
@@ -95,7 +96,7 @@ def _visa(external: str | None, number: str | None, date: str | None, document: 
 
 
 def _decided(stores: Stores, record: RequestRecord) -> Result[ApprovalDecided]:
-    row = _row(stores, record)
+    row = _row(stores, record, _names(stores))
     said = current.say(
         f"approval.{row['state']}", kind=row["kind"], id=row["id"], awaited=row["awaited"] or ""
     )
@@ -124,11 +125,15 @@ def _lines(rows: Sequence[ApprovalRow]) -> Iterator[str]:
     )
 
 
-def _row(stores: Stores, record: RequestRecord) -> ApprovalRow:
+def _names(stores: Stores) -> dict[str, str]:
+    """Return how institutions and people are called, by id."""
+    people = {each.person_id: each.name for each in stores.catalog.people.all()}
+    return people | {each.institution_id: each.spec.name for each in stores.catalog.institutions()}
+
+
+def _row(stores: Stores, record: RequestRecord, names: dict[str, str]) -> ApprovalRow:
     from retention.services.approvals import progress_of
 
-    names = {each.institution_id: each.spec.name for each in stores.catalog.institutions()}
-    people = {each.person_id: each.name for each in stores.catalog.people.all()}
     progress = progress_of(stores, record)
     is_pending = record.state == "pending"
     counting = {(each.approver.name, each.on) for each in progress.given}
@@ -140,23 +145,23 @@ def _row(stores: Stores, record: RequestRecord) -> ApprovalRow:
         "digest": record.digest,
         "approvers": [each.name for each in record.approvers],
         "given": [
-            _given(each, people)
+            _given(each, names)
             for each in record.given
             if (each.approver, each.given_at.date()) in counting or not is_pending
         ],
         "awaited": progress.awaited.name if is_pending and progress.awaited is not None else None,
-        "asked_by": None if record.asked_by is None else people.get(record.asked_by, record.asked_by),
+        "asked_by": None if record.asked_by is None else names.get(record.asked_by, record.asked_by),
         "asked": format_instant(record.asked_at),
         "state": record.state.value,
         "reason": record.reason,
     }
 
 
-def _given(given: GivenRecord, people: dict[str, str]) -> ApprovalGiven:
+def _given(given: GivenRecord, names: dict[str, str]) -> ApprovalGiven:
     visa = given.visa
     return {
         "approver": given.approver,
-        "person": people.get(given.person, given.person),
+        "person": names.get(given.person, given.person),
         "method": given.method,
         "at": format_instant(given.given_at),
         "visa": None
