@@ -161,9 +161,12 @@ def test_reading_what_is_archived_says_that_it_is_not_ready(stub):
 
 def test_a_hold_is_put_on_and_seen(stub):
     answers_head(stub)
+    answers_head(stub)
     stub.add_response("put_object_legal_hold", {}, where(LegalHold={"Status": "ON"}))
     answers_head(stub, ObjectLockLegalHoldStatus="ON")
     assert stub.volume.hold(KEY, on=True)
+    answers_head(stub, ObjectLockLegalHoldStatus="ON")
+    assert stub.volume.hold(KEY, on=True)  # is on it already: nothing to ask for
 
 
 def test_a_hold_that_is_there_is_not_put_on_again(stub):
