@@ -18,7 +18,7 @@ from retention.policy.decision import Decision
 from retention.policy.evaluate import evaluate
 from retention.policy.plan import Stay
 from retention.services.decision_inputs import Inputs, facts_of, holds_on, inputs_of
-from retention.services.in_force import Bound, bound
+from retention.services.in_force import Bound, bound, day_of
 from retention.services.stores import Stores
 
 BATCH = 1000
@@ -52,7 +52,14 @@ def refresh_catalog(catalog: Catalog, now: datetime) -> int:
     """As `refresh`, for a catalog that is not in its place yet."""
     governing = _Governing()
     decided, after = 0, 0
-    while True:
+    with catalog.deciding() as view:  # most calls find nothing to do, and keep nobody waiting
+        is_stale = bool(view.stale(0, 1))
+        late = [
+            record.institution_id
+            for record in view.institutions()
+            if view.changing(record.institution_id, day_of(record, now), 1)
+        ]
+    while is_stale:
         with catalog.transaction() as transaction:
             step = transaction.deciding()
             rows = step.stale(after, BATCH)
@@ -61,7 +68,7 @@ def refresh_catalog(catalog: Catalog, now: datetime) -> int:
             bounds = governing.at(transaction.position().size, step)
             decided += _decide(step, bounds, rows, now, None)
         after = rows[-1]
-    for institution in [record.institution_id for record in catalog.institutions()]:
+    for institution in late:
         decided += _refresh_due(catalog, governing, institution, now)
     return decided
 

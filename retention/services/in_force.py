@@ -39,6 +39,11 @@ class Bound:
         return at.astimezone(self.zone).date()
 
 
+def day_of(institution: InstitutionRecord, at: datetime) -> date:
+    """Return the calendar day of an instant where an institution is."""
+    return at.astimezone(ZoneInfo(institution.spec.timezone)).date()
+
+
 def bound(
     institutions: Iterable[InstitutionRecord],
     enactments: Mapping[InstitutionId, list[EnactmentRecord]],
