@@ -161,7 +161,6 @@ def test_reading_what_is_archived_says_that_it_is_not_ready(stub):
 
 def test_a_hold_is_put_on_and_seen(stub):
     answers_head(stub)
-    answers_head(stub)
     stub.add_response("put_object_legal_hold", {}, where(LegalHold={"Status": "ON"}))
     answers_head(stub, ObjectLockLegalHoldStatus="ON")
     assert stub.volume.hold(KEY, on=True)
