@@ -246,6 +246,11 @@ class Catalog:
         """
         return packages.list_packages(self._database, tier, kind)
 
+    def studies_of_several_patients(self) -> int:
+        """How many studies have instances that name another patient than the study's own."""
+        with self._database.read() as connection:
+            return studies.count_with_other_patients(connection)
+
     def package_keys(self) -> Iterator[PackageKey]:
         """Stream the key of every package in force, in order of arrival."""
         return packages.list_keys(self._database)

@@ -8,6 +8,7 @@ of the patient's studies in that institution.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from retention.catalog.records import PackageRecord, SeriesRecord, StudyRecord
 from retention.catalog.replacing import Replacement
 from retention.catalog.staleness import UNDECIDED, mark_patients_stale
 from retention.catalog.tables import SERIES, STUDY
+from retention.model.facts import OTHER_PATIENTS, PatientFacts, is_same_patient
 
 Values = dict[str, Any]
 StudyKey = tuple[int, str]
@@ -35,8 +37,8 @@ UNKNOWN_CLASS = "?"
 """What stands among a study's SOP classes for an instance that names none; it can be no UID."""
 
 _STUDY_CHANGES = (
-    *STUDY_FACTS, "attributed_row", "patient_row", "modalities", "sop_classes", "instances", "bytes_received",
-    "is_stale",
+    *STUDY_FACTS, "attributed_row", "patient_row", "other_patients", "modalities", "sop_classes", "instances",
+    "bytes_received", "is_stale",
 )  # fmt: skip
 _SERIES_CHANGES = (*SERIES_FACTS, "instances")
 
@@ -127,6 +129,7 @@ class Holdings:
         row = self._studies.get(key)
         if row is not None:
             _fill(row, facts)
+            _note_others(row, study)
             return row
         row = facts | {
             "id": self._next_study,
@@ -134,6 +137,7 @@ class Holdings:
             "study_uid": study.study_uid,
             "attributed_row": None,
             "patient_row": None,
+            "other_patients": None,
             "modalities": "",
             "sop_classes": "",
             "instances": 0,
@@ -144,6 +148,7 @@ class Holdings:
         }
         self._next_study += 1
         self._studies[key] = row
+        _note_others(row, study)
         return row
 
     def _add_series(self, study_row: int, series: SeriesRecord, counted: int) -> None:
@@ -213,3 +218,17 @@ def _study_facts(study: StudyRecord) -> Values:
         "institution_name": facts.institution_name,
         "department": facts.department,
     }
+
+
+def _note_others(row: Values, study: StudyRecord) -> None:
+    """Note the patients that instances name beside the study's own, once each, in order of arrival."""
+    named = list(study.other_patients)
+    if study.patient.patient_id is not None:
+        named.insert(0, (study.patient.patient_id, study.patient.issuer))
+    own = PatientFacts(row["patient_id"], row["issuer"])
+    others = [(storable(name), None if issuer is None else storable(issuer)) for name, issuer in named]
+    others = [other for other in others if not is_same_patient(own, *other)]
+    if others:
+        known = [] if row["other_patients"] is None else json.loads(row["other_patients"])
+        merged = dict.fromkeys([*map(tuple, known), *others])
+        row["other_patients"] = json.dumps(list(merged)[:OTHER_PATIENTS])

@@ -73,6 +73,8 @@ class StudyRecord:
     patient: PatientFacts
     facts: StudyFacts
     received_at: datetime
+    other_patients: tuple[tuple[str, str | None], ...] = ()
+    """Patients (id, issuer) that its instances name beside this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +293,8 @@ class StudyDetail:
     modalities: tuple[str, ...]
     series: tuple[SeriesRecord, ...]
     packages: tuple[PackageSummary, ...]
+    other_patients: tuple[tuple[str, str | None], ...] = ()
+    """Patients (id, issuer) that instances name beside `patient`: whose the study is, somebody has to decide."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ that never hold the committer's checkpoint back, whatever the query planner beli
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -110,6 +111,7 @@ def read_study(connection: Connection, study_uid: str, institution: str | None =
         modalities=tuple(filter(None, study.modalities.split(","))),
         series=tuple(_series(one) for one in series),
         packages=tuple(read_packages_of(connection, row)),
+        other_patients=tuple((name, issuer) for name, issuer in json.loads(study.other_patients or "[]")),
     )
 
 
@@ -239,3 +241,9 @@ def _summary(study: Sequence[Any], packages: Sequence[_Held]) -> StudySummary:
 def _series(row: AnyRow) -> SeriesRecord:
     facts = SeriesFacts(row.modality, row.body_part, row.description, row.manufacturer)
     return SeriesRecord(row.series_uid, facts, row.instances)
+
+
+def count_with_other_patients(connection: Connection) -> int:
+    """Return how many studies have instances that name another patient than the study's own."""
+    wanted = select(func.count()).select_from(STUDY).where(STUDY.c.other_patients.is_not(None))
+    return int(connection.execute(wanted).scalar_one())

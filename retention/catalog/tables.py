@@ -45,6 +45,7 @@ CHANGING = text("next_change_on IS NOT NULL")
 MOVING = text("move_on IS NOT NULL")
 OPEN = text("result IS NULL")
 LEAVING = text("drop_at IS NOT NULL")
+SEVERAL_PATIENTS = text("other_patients IS NOT NULL")
 COPY = text("copy_of_row IS NOT NULL")
 
 
@@ -87,6 +88,7 @@ class StudyRow(Base, table=True):
     __tablename__ = "study"
     __table_args__ = (
         UniqueConstraint("study_uid", "institution_row"),
+        partial_index("ix_study_other_patients", "id", where=SEVERAL_PATIENTS),
         CheckConstraint(
             "state IN ('HELD', 'CONFLICT', 'SUSPENDED', 'PERMANENT', 'UNDETERMINED', 'DETERMINED')",
             name="state",
@@ -119,6 +121,7 @@ class StudyRow(Base, table=True):
     accession_number: str | None = Field(sa_column=Column("accession_number", ForeignText()))
     institution_name: str | None = Field(sa_column=Column("institution_name", ForeignText()))
     department: str | None = Field(sa_column=Column("department", ForeignText()))
+    other_patients: str | None = Field(sa_column=Column("other_patients", Text()))
     modalities: str = Field(sa_column=Column("modalities", ForeignText(), nullable=False))
     sop_classes: str = Field(sa_column=Column("sop_classes", ForeignText(), nullable=False))
     instances: int = Field(sa_column=Column("instances", BigInteger(), nullable=False))

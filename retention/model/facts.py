@@ -27,6 +27,16 @@ class PatientFacts:
     sex: str | None = None
 
 
+OTHER_PATIENTS = 100
+"""At most so many patients are noted beside the first of a study."""
+
+
+def is_same_patient(patient: PatientFacts, patient_id: str, issuer: str | None) -> bool:
+    """Whether an identifier is this patient's; an issuer that is not said contradicts none."""
+    is_other_issuer = None not in (issuer, patient.issuer) and issuer != patient.issuer
+    return patient.patient_id == patient_id and not is_other_issuer
+
+
 @dataclass(frozen=True, slots=True)
 class StudyFacts:
     study_date: str | None = None

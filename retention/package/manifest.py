@@ -135,9 +135,12 @@ class SeriesEntry:
 
 @dataclass(frozen=True, slots=True)
 class StudyEntry:
+    """`other_patients` are (id, issuer) that instances of this study name beside `patient`: a conflict to be seen."""
+
     study_uid: str
     patient: PatientFacts
     facts: StudyFacts
+    other_patients: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,8 @@ class Contents:
                 **_present(self.study.patient),
                 **_present(self.study.facts),
             }
+            if self.study.other_patients:
+                study["other_patients"] = [list(other) for other in self.study.other_patients]
         return _canonical(
             {
                 "study": study,
@@ -177,7 +182,8 @@ class Contents:
             study = None
             if raw["study"] is not None:
                 patient, facts = _facts_of(PatientFacts, raw["study"]), _facts_of(StudyFacts, raw["study"])
-                study = StudyEntry(raw["study"]["study_uid"], patient, facts)
+                others = tuple((name, issuer) for name, issuer in raw["study"].get("other_patients", ()))
+                study = StudyEntry(raw["study"]["study_uid"], patient, facts, others)
             series = [
                 SeriesEntry(entry["series_uid"], _facts_of(SeriesFacts, entry)) for entry in raw["series"]
             ]

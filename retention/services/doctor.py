@@ -184,6 +184,11 @@ def _holdings(stores: Stores) -> Iterator[Check]:
         )
     else:
         yield Check("holdings", CheckStatus.OK, detail)
+    several = stores.catalog.studies_of_several_patients()
+    if several:
+        detail = f"{several} studies have instances that name another patient than the first"
+        hint = "retention study show UID says which; ask who sent them whose they are"
+        yield Check("patients", CheckStatus.WARNING, detail, hint)
 
 
 def _holds(stores: Stores) -> Iterator[Check]:

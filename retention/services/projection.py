@@ -244,7 +244,8 @@ def _sop_classes(contents: Contents) -> tuple[str | None, ...]:
 def _study(contents: Contents, received_at: datetime) -> StudyRecord | None:
     if contents.study is None:
         return None
-    return StudyRecord(contents.study.study_uid, contents.study.patient, contents.study.facts, received_at)
+    study = contents.study
+    return StudyRecord(study.study_uid, study.patient, study.facts, received_at, study.other_patients)
 
 
 def _series(contents: Contents) -> tuple[SeriesRecord, ...]:

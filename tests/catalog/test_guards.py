@@ -88,7 +88,8 @@ MUTABLE: dict[str, tuple[str, ...]] = {
     "institution": ("name", "title", "entity", "timezone", "plan", "ae_titles", "policies"),
     "volume": ("volume_id", "url", "site", "domain", "device", "is_mount", "state", "sequence"),
     "study": (
-        "attributed_row", "patient_row", "patient_id", "issuer", "patient_name", "birth_date", "sex",
+        "attributed_row", "patient_row", "other_patients",
+        "patient_id", "issuer", "patient_name", "birth_date", "sex",
         "study_date", "study_time", "description", "accession_number",
         "institution_name", "department", "modalities", "sop_classes", "instances",
         "bytes_received", "state", "reason", "holds", "keep_until_on", "next_change_on", "is_stale", "plan_tier",

@@ -47,6 +47,9 @@ def study_document(study: StudyDetail, order: Sequence[str]) -> StudyShow:
             "birth_date": patient.birth_date,
             "sex": patient.sex,
         },
+        "other_patients": [
+            {"patient_id": patient_id, "issuer": issuer} for patient_id, issuer in study.other_patients
+        ],
         "facts": {
             "study_date": facts.study_date,
             "study_time": facts.study_time,
@@ -121,6 +124,9 @@ def study_lines(data: StudyShow) -> Iterator[str]:
     yield f"{current.say('study.health') + ':':{width}} {toned(data['health'])}"
     for name, value in shown.items():
         yield current.say("study.fact", name=f"{name + ':':{width}}", value=str(value))
+    for other in data["other_patients"]:
+        issuer = other["issuer"] or "-"
+        yield current.say("study.other_patient", patient=other["patient_id"], issuer=issuer)
     for series in data["series"]:
         yield current.say(
             "study.series",

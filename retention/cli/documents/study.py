@@ -47,6 +47,11 @@ class Patient(TypedDict):
     sex: str | None
 
 
+class OtherPatient(TypedDict):
+    patient_id: str
+    issuer: str | None
+
+
 class StudyFacts(TypedDict):
     """As the first instance received says it; dates and times as DICOM writes them."""
 
@@ -100,6 +105,8 @@ class StudyShow(StudyRow):
 
     received: Instant
     patient: Patient
+    other_patients: list[OtherPatient]
+    """Patients that instances name beside the first: somebody has to decide whose the study is."""
     facts: StudyFacts
     modalities: list[str]
     series: list[Series]

@@ -16,6 +16,7 @@ from importlib import metadata
 from retention import __version__
 from retention.keyring.keyring import PendingKey
 from retention.model.clock import Clock, format_instant
+from retention.model.facts import OTHER_PATIENTS, PatientFacts, is_same_patient
 from retention.model.identifiers import InstitutionId, PackageId, new_id
 from retention.model.layout import TierSpec
 from retention.package.geometry import default_cell_bytes
@@ -225,10 +226,23 @@ def _contents(kind: str, rows: Sequence[_Row]) -> Contents:
             series[series_uid] = len(entries)
             entries.append(SeriesEntry(series_uid, head.series))
         instances.append(_identified(row, series[series_uid]))
-    first = next(head for row in rows if (head := row.end.file.head) is not None)
-    return Contents(
-        StudyEntry(first.identity.study_uid, first.patient, first.study), entries, instances, _tools()
+    heads = [head for row in rows if (head := row.end.file.head) is not None]
+    first = heads[0]
+    others = other_patients(first.patient, (head.patient for head in heads))
+    study = StudyEntry(first.identity.study_uid, first.patient, first.study, others)
+    return Contents(study, entries, instances, _tools())
+
+
+def other_patients(
+    first: PatientFacts, patients: Iterable[PatientFacts]
+) -> tuple[tuple[str, str | None], ...]:
+    """Return the patients named beside the first: another id, or the same of another issuer."""
+    found = dict.fromkeys(
+        (patient.patient_id, patient.issuer)
+        for patient in patients
+        if patient.patient_id is not None and not is_same_patient(first, patient.patient_id, patient.issuer)
     )
+    return tuple(found)[:OTHER_PATIENTS]
 
 
 def _identified(row: _Row, series: int) -> InstanceRow:

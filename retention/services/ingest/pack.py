@@ -40,13 +40,14 @@ class SealedBlock:
 
 @dataclass(frozen=True, slots=True)
 class FileDigests:
-    """Of the bytes as received, and of the data set without file meta."""
+    """Of the bytes as received, and of the data set without file meta; which encoding the file meta says that is in."""
 
     size_bytes: int
     blake3: bytes
     sha256: bytes
     dataset_offset: int
     dataset_blake3: bytes
+    transfer_syntax_uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ class _Digests:
         self._dataset = blake3()
         self._size_bytes = 0
         self._dataset_offset = file.head.dataset_offset if file.head is not None else 0
+        self._transfer_syntax_uid = None if file.head is None else file.head.instance.transfer_syntax_uid
 
     def update(self, data: bytes) -> None:
         self._received.update(data)
@@ -148,7 +150,14 @@ class _Digests:
     def result(self) -> FileDigests:
         received = self._received.blake3()
         dataset = self._dataset.digest() if self._dataset_offset else received
-        return FileDigests(self._size_bytes, received, self._received.sha256(), self._dataset_offset, dataset)
+        return FileDigests(
+            self._size_bytes,
+            received,
+            self._received.sha256(),
+            self._dataset_offset,
+            dataset,
+            self._transfer_syntax_uid,
+        )
 
 
 _Work = tuple[Callable[[], list[Product]], int]

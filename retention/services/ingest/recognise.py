@@ -133,7 +133,14 @@ class Recogniser:
 
     def _digests_of(self, location: InstanceLocation) -> FileDigests:
         row = self._rows(location.package_id)[location.ordinal]
-        return FileDigests(row.size_bytes, row.blake3, row.sha256, row.dataset_offset, row.dataset_blake3)
+        return FileDigests(
+            row.size_bytes,
+            row.blake3,
+            row.sha256,
+            row.dataset_offset,
+            row.dataset_blake3,
+            row.transfer_syntax_uid,
+        )
 
     def _rows_of(self, package_id: PackageId) -> Mapping[int, InstanceRow]:
         return {row.ordinal: row for row in self._access.contents(package_id).instances}
@@ -154,6 +161,15 @@ def _digests(file: ScannedFile, found: Recognised) -> FileDigests | None:
 def _compare(file: FileDigests, known: Sequence[FileDigests]) -> _Verdict:
     if any(file.blake3 == other.blake3 and file.sha256 == other.sha256 for other in known):
         return _Verdict.DUPLICATE
-    if any(file.dataset_blake3 == other.dataset_blake3 for other in known):
+    if any(_is_reencoded(file, other) for other in known):
         return _Verdict.REENCODED
     return _Verdict.CONFLICT if known else _Verdict.NEW
+
+
+def _is_reencoded(file: FileDigests, other: FileDigests) -> bool:
+    """Whether two files have one data set: the same bytes, which mean the same only in the same encoding.
+
+    One that names no transfer syntax says nothing against the other.
+    """
+    named = {file.transfer_syntax_uid, other.transfer_syntax_uid} - {None}
+    return file.dataset_blake3 == other.dataset_blake3 and len(named) < 2

@@ -58,6 +58,17 @@ def test_the_same_bytes_are_a_duplicate(held: World):
     assert sorted(found.known.values()) == [1, 1]
 
 
+def test_the_same_bytes_said_to_be_in_another_encoding_are_a_conflict(held: World):
+    """Little endian read as big endian is another data set, whatever its bytes."""
+    explicit, implicit = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.5\0"
+    assert instance(1).count(explicit) == 1
+    held.send("again.dcm", instance(1).replace(explicit, implicit))
+    with recogniser(held) as recognised:
+        found = recognised.recognise(scanned(held.source / "again.dcm"))
+    assert kept(found) == [("again.dcm", ROLE_CONFLICT)]
+    assert found.reencoded == []
+
+
 def test_the_same_data_set_under_another_file_meta_is_a_reencoding(held: World):
     path = held.send("again.dcm", instance(1, meta=OTHER_META))
     with recogniser(held) as recognised:
