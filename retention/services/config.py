@@ -17,7 +17,7 @@ from retention.journal.envelope import NewEntry
 from retention.model.errors import RefusedError
 from retention.model.layout import ArchiveSettings, InstitutionSpec
 from retention.policy.changes import Change
-from retention.services import commit, decisions, institutions, people
+from retention.services import commit, decisions, institutions, people, tiers
 from retention.services.config_changes import config_changes, flattened
 from retention.services.entries import config as entries
 from retention.services.entries import institutions as institution_entries
@@ -80,6 +80,7 @@ def look(stores: Stores) -> ConfigState:
 
 def _state(stores: Stores, written: str) -> ConfigState:
     settings = parse_settings(written)
+    tiers.require_those_in_use(stores, settings)
     applied = stores.catalog.state(CONFIG_TEXT_STATE) or written
     found = _changes(applied, written)
     known = {record.spec.name: record for record in stores.catalog.institutions()}

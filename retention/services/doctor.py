@@ -13,6 +13,7 @@ from retention.services import events, holds, in_force, replicas, tiers
 from retention.services.stores import Stores
 from retention.services.volume_care import tier_statuses, volume_statuses
 from retention.settings.environment import root_key_path
+from retention.settings.load import FILE_NAME, load_settings
 from retention.storage.state import VolumeState
 
 LOW_SPACE_SHARE = 0.05
@@ -101,7 +102,7 @@ def _tiers(stores: Stores) -> Iterator[Check]:
             detail = f"survives the loss of {status.volume_losses} volumes or {status.domain_losses} domains"
             yield Check(name, CheckStatus.OK, detail)
 
-    problem = tiers.unnamed_in_use(stores)
+    problem = tiers.unnamed_in_use(stores, load_settings(stores.root / FILE_NAME))
     if problem is not None:
         yield Check(
             "tiers", CheckStatus.FAILED, problem, "put them back into archive.yaml, under their old names"

@@ -4,21 +4,22 @@ go, or nobody would know any more which volumes and which protection they belong
 from __future__ import annotations
 
 from retention.model.errors import SettingsError
+from retention.model.layout import ArchiveSettings
 from retention.services.stores import Stores
 
 
-def unnamed_in_use(stores: Stores) -> str | None:
+def unnamed_in_use(stores: Stores, settings: ArchiveSettings) -> str | None:
     """Say which tiers packages lie on and archive.yaml does not name, and how many packages; None if there is none."""
-    elsewhere = stores.catalog.packages_elsewhere(stores.settings.tiers)
+    elsewhere = stores.catalog.packages_elsewhere(settings.tiers)
     if not elsewhere:
         return None
     listed = ", ".join(f"{count} on the tier `{tier}`" for tier, count in sorted(elsewhere.items()))
     return f"packages lie on tiers that archive.yaml does not name: {listed}"
 
 
-def require_those_in_use(stores: Stores) -> None:
-    """Raise SettingsError when a tier that packages lie on was renamed or taken away."""
-    problem = unnamed_in_use(stores)
+def require_those_in_use(stores: Stores, settings: ArchiveSettings) -> None:
+    """Raise SettingsError when these settings do not name a tier that packages lie on: renamed, or taken away."""
+    problem = unnamed_in_use(stores, settings)
     if problem is not None:
         raise SettingsError(
             problem,

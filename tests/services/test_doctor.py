@@ -12,7 +12,7 @@ import pytest
 
 from retention.archive import open_archive_to_examine
 from retention.model.errors import SettingsError
-from retention.services import commit, keys
+from retention.services import commit, config, keys
 from retention.services.doctor import Check, CheckStatus, examine_installation
 from retention.storage.directory import DirectoryVolume
 from tests.services.test_commit import stored
@@ -163,14 +163,15 @@ def test_a_renamed_tier_with_packages_on_it_is_told(held: World):
     )
 
 
-def test_nothing_is_written_while_a_tier_in_use_has_no_name(held: World):
+def test_a_tier_in_use_is_not_renamed(held: World):
     rename_tier(held, "hot", "fast")
-    before = held.digest()
-    with pytest.raises(SettingsError, match="1 on the tier `hot`"), held.opened():
-        pass
-    assert held.digest() == before
+    with held.opened() as stores:
+        assert "hot" in stores.settings.tiers, "the edit is not in force"
+        with pytest.raises(SettingsError, match="1 on the tier `hot`"):
+            config.look(stores)
     rename_tier(held, "fast", "hot")
-    assert held.audit().checked == 2
+    with held.opened() as stores:
+        assert config.look(stores).is_applied
 
 
 def rename_tier(world: World, old: str, new: str) -> None:
