@@ -190,7 +190,6 @@ def prepare_to_write(stores: Stores) -> None:
     from retention.services import commit, sessions, tiers, volume_care
 
     tiers.require_those_in_use(stores, stores.settings)
-
     with stores.commit_lock.hold():
         stores.journal.refresh()
         try:
