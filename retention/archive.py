@@ -22,7 +22,6 @@ from retention.model.errors import (
     ArchiveNotFoundError,
     CatalogError,
     ClockRefusedError,
-    KeyUnavailableError,
     StorageError,
     UsageError,
 )
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from retention.catalog.records import InstitutionRecord, VolumeRecord
     from retention.journal.journal import Journal
     from retention.keyring.keyring import Keyring
+    from retention.services.keys import Means
     from retention.services.loosening import Consent
     from retention.services.progress import Progress
     from retention.services.rebuild import RebuildReport
@@ -79,12 +79,13 @@ def _make_archive(
     from retention.keyring.recovery import write_recovery_key
     from retention.keyring.rootkey import new_secret
     from retention.services import initialise
+    from retention.services.root_key_file import write_root_key_file
     from retention.services.volumes import VolumeSet
     from retention.settings.save import save_text
     from retention.storage.open import open_volume
 
     archive_id, root_secret, recovery_secret = ArchiveId(new_id()), new_secret(), new_secret()
-    _write_root_key(root_key_path(root, os.environ), root_secret)
+    write_root_key_file(root_key_path(root, os.environ), root_secret)
     volumes = VolumeSet(
         {spec.name: open_volume(spec, root, clock) for spec in settings.volumes.values()}, settings
     )
@@ -288,8 +289,9 @@ def _stores(
 
     def open_keyring() -> Keyring:
         from retention.keyring.keyring import Keyring
+        from retention.services.root_key_file import root_key_of
 
-        return Keyring.open(_replicas(stores.volumes), _read_root_key(root))
+        return Keyring.open(_replicas(stores.volumes), root_key_of(root))
 
     openers = Openers(open_catalog, open_volumes, open_journal, open_keyring)
     stores = Stores(root, settings, clock, archive_id, openers)
@@ -322,32 +324,24 @@ def _archive_id_from_volumes(root: Path, settings: ArchiveSettings) -> ArchiveId
     return next(iter(found))
 
 
-def _write_root_key(path: Path, secret: bytes) -> None:
-    from retention.keyring.rootkey import write_root_key
-    from retention.storage.syscalls import sync_directory
+def root_key_by(root: Path, means: Means) -> bytes:
+    """Return the root key that `means` open, proven by the keyring on the volumes; nothing is written.
 
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(write_root_key(secret))
-        file.flush()
-        os.fsync(file.fileno())
-    for folder in (path.parent, path.parent.parent):  # the name of the most precious file is durable too
-        sync_directory(folder)
+    Raises as `services.keys.root_from`, and ArchiveNotFoundError when no volume answers.
+    """
+    from retention.keyring.rootdocument import ROOT_DOCUMENT
+    from retention.model.replica import ReplicaSet, read_if_there
+    from retention.services.keys import root_from
 
-
-def _read_root_key(root: Path) -> bytes:
-    from retention.keyring.rootkey import read_root_key
-
-    path = root_key_path(root, os.environ)
+    settings = load_settings(root / SETTINGS_FILE)
+    stores = _stores(root, settings, _archive_id_from_volumes(root, settings), None, SystemClock())
+    replicas = ReplicaSet(_replicas(stores.volumes), 1)
     try:
-        text = path.read_text()
-    except OSError as error:
-        raise KeyUnavailableError(
-            f"the root key {path} cannot be read: {error.strerror}",
-            hint="put it back, or name it with RETENTION_ROOT_KEY_FILE; or use recover.py with the recovery key",
-        ) from error
-    return read_root_key(text)
+        found = replicas.each(lambda replica: read_if_there(replica, ROOT_DOCUMENT)).done.values()
+        return root_from(dict.fromkeys(document for document in found if document), means)
+    finally:
+        replicas.close()
+        stores.close()
 
 
 def migrate_archive_catalog(root: Path) -> tuple[str, ...]:

@@ -339,7 +339,7 @@ def _find_document(replicas: ReplicaSet, root: bytes) -> RootDocument:
     if others:
         raise KeyUnavailableError(
             f"this root key is {root_key_id(root)}, the keyring is under {' or '.join(sorted(others))}",
-            hint="put the right root key file in its place, or use the recovery key with recover.py, on any volume",
+            hint="put the right root key file in its place, or write it anew: retention keys recover",
         )
     raise KeyringBrokenError(
         f"{ROOT_DOCUMENT} is missing or damaged on every replica that can be reached",

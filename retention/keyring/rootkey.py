@@ -18,7 +18,7 @@ KEY_BYTES = 32
 MARK = "RETENTION-ROOT-KEY-1"
 
 _DIGITS = re.compile(r"[0-9a-fA-F]{64}\Z")
-_HINT = "put the right file in its place, or use the recovery key with recover.py, on any volume"
+_HINT = "put the right file in its place, or write it anew: retention keys recover"
 
 
 def new_secret() -> bytes:

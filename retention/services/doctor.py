@@ -152,7 +152,9 @@ def _root_key(stores: Stores) -> Iterator[Check]:
     try:
         mode = path.stat().st_mode & 0o777
     except OSError as error:
-        hint = "put it back, or name it with RETENTION_ROOT_KEY_FILE; or use recover.py with the recovery key"
+        hint = (
+            "put it back, or name it with RETENTION_ROOT_KEY_FILE; or write it anew: retention keys recover"
+        )
         yield Check("root key", CheckStatus.FAILED, f"{path} cannot be read: {error.strerror}", hint)
         return
     if mode & 0o077:

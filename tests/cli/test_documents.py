@@ -133,6 +133,13 @@ DONE = [
     Case("approval approve", "{request} --as Dora --key {A}/dora.key"),
     Case("approval reject", "{request} --as Dora --key {A}/dora.key --reason no"),
     Case("keys status"),
+    Case("keys escrow", "--shares 3 --threshold 2 --out {T}/escrow"),
+    Case("keys drill", "--share {T}/shares/share-1-of-2.txt --share {T}/shares/share-2-of-2.txt"),
+    Case(
+        "keys recover",
+        "--share {T}/shares/share-1-of-2.txt --share {T}/shares/share-2-of-2.txt",
+        broken="the root key is gone",
+    ),
     Case("keys status", "--recovery-stored"),
     Case("journal verify"),
     Case("journal verify", code=4, broken="a volume is emptied"),
@@ -148,6 +155,9 @@ UNTIL_SIGNALLED = {"serve"}
 """Tried in tests/e2e/test_serve.py."""
 
 STOPPED = [
+    Case("keys escrow", "--shares 1 --threshold 1 --out {T}/escrow", 2),
+    Case("keys drill", "", 2),
+    Case("keys recover", "--recovery-key-file {T}/facts.csv", 2),
     Case("serve", "--only web", 2),
     Case("init", "{A}", 2),
     Case("init", "", 2),
@@ -324,6 +334,9 @@ def call(case: Case, archive, folder, samples) -> Outcome:
         places["hold"] = hold(archive)
     if case.command in {"fact withdraw", "fact split"} and case.has_archive:
         places["fact"] = record_and_merge(archive)
+    if "{T}/shares" in case.arguments:
+        where = folder / "shares"
+        retention("--archive", archive, "keys", "escrow", "--shares", "2", "--threshold", "2", "--out", where)
     BREAK[case.broken](archive)
     if "{recall}" in case.arguments:
         asked = retention("--archive", archive, "recall", "request", UID, "--reason", "board", "--json")

@@ -50,7 +50,7 @@ def test_another_root_key_is_recognised(three, keyring):
     with pytest.raises(KeyUnavailableError, match=root_key_id(b"x" * 32)) as caught:
         Keyring.open(three, b"x" * 32)
     assert root_key_id(ROOT) in caught.value.message
-    assert "recovery key with recover.py" in str(caught.value.hint)
+    assert "retention keys recover" in str(caught.value.hint)
 
 
 def test_the_keyring_of_another_archive_is_recognised(three, keyring):

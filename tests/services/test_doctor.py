@@ -67,7 +67,7 @@ def test_a_root_key_that_others_can_read_or_that_is_gone_is_a_failure(held: Worl
     key.unlink()
     found = checks(held)
     assert found["root key"].is_failed
-    assert "recover.py with the recovery key" in str(found["root key"].hint)
+    assert "retention keys recover" in str(found["root key"].hint)
     assert found["keyring"].is_failed
 
 

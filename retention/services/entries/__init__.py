@@ -16,6 +16,7 @@ from retention.services.entries import (
     hiding,
     holds,
     institutions,
+    keys,
     people,
     policies,
     recalls,
@@ -48,5 +49,6 @@ ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     sealing.SEAL: sealing.apply_seal,
     sealing.COSIGN: sealing.apply_cosigned,
     **facts.ACTIONS,
+    **keys.ACTIONS,
 }
 """Every action that changes the catalog, beside the holdings' own in `services.projection`."""
