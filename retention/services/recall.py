@@ -28,9 +28,11 @@ from retention.model.errors import (
 )
 from retention.model.identifiers import KeyId, new_id
 from retention.model.layout import TierSpec
+from retention.model.patient import PatientIdentity
 from retention.services import commit, events
 from retention.services.entries import recalls as entries
 from retention.services.events import Names
+from retention.services.facts.record import PatientKeys
 from retention.services.making import MadePackage, make_durable, package_entry
 from retention.services.move.budget import NO_LIMITS, Budget
 from retention.services.move.recode import Recoder
@@ -79,12 +81,26 @@ def request(stores: Stores, study: StudyDetail, reason: str, urgency: Urgency) -
         ready_at=None,
         until_at=None,
     )
-    owner = study.summary.institution_id
-    key = stores.keyring.institution_key(owner)
-    entry = entries.request_entry(asked, slow[0].package_id, owner, actor=stores.actor, key=key)
-    commit.append(stores, [entry])
+    owner, actor = study.summary.institution_id, stores.actor
+    with stores.commit_lock.hold():
+        commit.bring_up_to_date(stores)
+        under = _key_for(stores, study)
+        entry = entries.request_entry(asked, slow[0].package_id, owner, actor=actor, under=under)
+        commit.append_locked(stores, [entry], {under.key.key_id: under.key.secret})
     advance(stores)
     return stores.catalog.recalls.one(asked.recall_id)
+
+
+def _key_for(stores: Stores, study: StudyDetail) -> entries.Under:
+    """Return the key for what is said about a study's patient; the commit lock is held."""
+    owner, patient = study.summary.institution_id, study.patient
+    if patient.patient_id is None:
+        return entries.Under(stores.keyring.institution_key(owner))
+    identity = PatientIdentity(owner, patient.patient_id, patient.issuer or "")
+    keys = PatientKeys(stores)
+    keys.prepare([identity])
+    key, segment = keys.of(identity)
+    return entries.Under(key, identity, segment)
 
 
 def cancel(stores: Stores, recall_id: str) -> RecallRecord:

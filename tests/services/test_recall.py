@@ -238,3 +238,16 @@ def test_an_export_is_an_access(held: World):
         with stores.catalog.deciding() as view:
             (patient,) = view.patients_of([1])
         assert [study.accessed_on for study in patient.studies] == [stores.clock.now().date()]
+
+
+def test_what_was_said_about_the_patient_is_under_the_patients_key(asleep: Asleep):
+    """It goes with the patient's last study."""
+    asleep.ask()
+    asleep.ask(reason="again")
+    entries = [e.envelope for e in asleep.stores.journal.read() if e.envelope.action == "recall.request"]
+    keys = {entry.payload.key_id for entry in entries if entry.payload is not None}
+    (institution,) = asleep.stores.catalog.institutions()
+    assert keys != {asleep.stores.keyring.institution_key(institution.institution_id).key_id}
+    (key_id,) = keys
+    assert key_id is not None
+    assert asleep.stores.keyring.patient_key(key_id)

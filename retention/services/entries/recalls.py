@@ -1,12 +1,14 @@
 """Entries about recalls: who asked for which study and why, when it could be read, when somebody gave it up.
 
 A study is named by a package of it: random, and of no meaning once the study is gone. Reason and name of who asked are
-in a payload under the institution's key.
+in a payload under the patient's key, which goes with the patient's last study; under the institution's key where the
+study names no patient.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from retention.catalog.recalls import RecallProgress, RecallRecord
@@ -15,6 +17,7 @@ from retention.keyring.keyring import OpenKey
 from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
 from retention.model.identifiers import InstitutionId, PackageId
+from retention.model.patient import PatientIdentity
 from retention.services import payloads
 from retention.services.entries.applying import Applying
 from retention.services.events import instant_of, list_of, optional_text_of, text_of
@@ -24,25 +27,45 @@ RECALL_READY = "recall.ready"
 RECALL_CANCEL = "recall.cancel"
 
 
+@dataclass(frozen=True, slots=True)
+class Under:
+    """The key that a request is under: a patient's and where it lies, or the institution's."""
+
+    key: OpenKey
+    patient: PatientIdentity | None = None
+    segment: int | None = None
+
+
 def request_entry(
-    asked: RecallRecord, package: PackageId, institution: InstitutionId, *, actor: str, key: OpenKey
+    asked: RecallRecord, package: PackageId, institution: InstitutionId, *, actor: str, under: Under
 ) -> NewEntry:
     """Return the entry of a request."""
     body: dict[str, JsonValue] = {"reason": asked.reason, "by": asked.asked_by}
+    data: dict[str, JsonValue] = {"urgency": asked.urgency}
+    if under.patient is not None:
+        body |= {"patient_id": under.patient.patient_id, "issuer": under.patient.issuer}
+        data["key_segment"] = under.segment
     return NewEntry(
         at=asked.requested_at,
         actor=actor,
         action=RECALL_REQUEST,
         institution=institution,
         objects={"recall": asked.recall_id, "package": package},
-        data={"urgency": asked.urgency},
-        payload=payloads.seal(body, key),
-        payload_key=key.key_id,
+        data=data,
+        payload=payloads.seal(body, under.key),
+        payload_key=under.key.key_id,
     )
 
 
 def apply_request(applying: Applying, entry: Entry) -> None:
-    envelope, body = entry.envelope, applying.payloads.read(entry) or {}
+    envelope, segment = entry.envelope, entry.envelope.data.get("key_segment")
+    body = applying.payloads.read(entry, segment if isinstance(segment, int) else None) or {}
+    if "patient_id" in body and envelope.payload is not None and envelope.payload.key_id is not None:
+        patient = PatientIdentity(
+            InstitutionId(envelope.institution or ""), text_of(body, "patient_id"), text_of(body, "issuer")
+        )
+        known_segment = segment if isinstance(segment, int) else None
+        applying.transaction.facts.set_key(patient, envelope.payload.key_id, known_segment)
     asked = RecallRecord(
         recall_id=envelope.objects["recall"],
         study_uid=None,
