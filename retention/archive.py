@@ -277,9 +277,9 @@ def _stores(
 
     def open_journal() -> Journal:
         from retention.journal.journal import Journal
-        from retention.services import commit
+        from retention.services.journal_hint import hint_of
 
-        hint = None if catalog is None else commit.hint_of(catalog.position())
+        hint = None if catalog is None else hint_of(catalog.position())
         return Journal.open(_replicas(stores.volumes), hint=hint)
 
     def open_catalog() -> Catalog:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from retention.catalog.records import JournalPosition
 from retention.journal.envelope import Entry, Envelope, NewEntry, PayloadReference
-from retention.journal.position import Position
 from retention.model.errors import CatalogError
 from retention.model.identifiers import KeyId
 from retention.services.projection import Projection, in_batches
@@ -78,14 +77,6 @@ def catch_up(stores: Stores) -> int:
             hint = stores.journal.position.to_bytes() if size == stores.journal.size else b""
             transaction.advance(JournalPosition(size, hint))
     return behind
-
-
-def hint_of(position: JournalPosition) -> Position | None:
-    """Return the journal position the catalog remembers, to open the journal by."""
-    try:
-        return Position.from_bytes(position.hint)
-    except ValueError:
-        return None
 
 
 def _projection(stores: Stores, keys: Mapping[KeyId, bytes] | None = None) -> Projection:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from retention.journal.segment import envelopes_key
 from retention.model.errors import ArchiveError, StorageError
-from retention.services import commit
+from retention.services.journal_hint import hint_of
 from retention.services.stores import Stores
 
 LOOKS = 4
@@ -44,7 +44,7 @@ def lag(stores: Stores) -> Lag | None:
 
 
 def _lag(stores: Stores, applied: int) -> Lag | None:
-    known = commit.hint_of(stores.catalog.position())
+    known = hint_of(stores.catalog.position())
     if known is None:
         return Lag.BEHIND if stores.journal.size > applied else None
     try:

@@ -19,6 +19,7 @@ from retention.services import commit, initialise, institutions, sessions
 from retention.services.audit.audit import AuditReport
 from retention.services.audit.selection import Selection, audit
 from retention.services.ingest.ingest import Ingest, IngestReport
+from retention.services.journal_hint import hint_of
 from retention.services.progress import NoProgress
 from retention.services.retrieve import export_study
 from retention.services.stores import Openers, Stores
@@ -175,9 +176,7 @@ class MemoryWorld:
         openers = Openers(
             catalog=lambda: catalog,
             volumes=lambda: held,
-            journal=lambda: Journal.open(
-                held.replicas(held.states()), hint=commit.hint_of(catalog.position())
-            ),
+            journal=lambda: Journal.open(held.replicas(held.states()), hint=hint_of(catalog.position())),
             keyring=lambda: Keyring.open(held.replicas(held.states()), self.secret),
         )
         return Stores(self.root, self.settings, SystemClock(), self.archive_id, openers)

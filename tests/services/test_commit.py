@@ -158,11 +158,6 @@ def test_a_catalog_that_knows_more_than_the_journal_is_refused_and_nothing_is_ap
         assert stores.journal.size == size
 
 
-def test_a_position_the_catalog_lost_is_no_position():
-    assert commit.hint_of(JournalPosition(3, b"")) is None
-    assert commit.hint_of(JournalPosition(3, b"garbage")) is None
-
-
 def test_catching_up_gives_the_catalog_that_committing_gave(empty: World):
     with empty.opened() as stores:
         for name in ("necker", "cochin"):

@@ -6,15 +6,17 @@ The text is sealed under the index key, since a policy binds the archive and no 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from retention.catalog.policy_records import PolicyRecord
 from retention.journal.envelope import Entry, NewEntry
 from retention.keyring.keyring import OpenKey
-from retention.policy.documents import RetentionPolicy
-from retention.policy.loading import Loaded, read_policy_file
 from retention.services import payloads
 from retention.services.entries.applying import Applying
 from retention.services.events import text_of
+
+if TYPE_CHECKING:  # what reads policies is loaded by who meets one: every command that writes comes by here
+    from retention.policy.loading import Loaded
 
 POLICY_APPLY = "policy.apply"
 
@@ -62,6 +64,9 @@ def apply_entry(
 
 def apply(applying: Applying, entry: Entry) -> None:
     """The version is the one of its name from this entry on, and binds whoever lists it."""
+    from retention.policy.documents import RetentionPolicy
+    from retention.policy.loading import read_policy_file
+
     data = entry.envelope.data
     body = applying.payloads.read(entry)
     if body is None:
