@@ -31,6 +31,8 @@ PARTS_IN_FLIGHT = 4
 _LARGER_AFTER_PARTS = 4000
 """Services take 10,000 parts: later ones are four times as long, which makes 450 GB in all."""
 
+_TURNS = 64
+
 
 class Parts:
     """The threads that send parts, for all uploads of a volume, and the memory they may take."""
@@ -39,10 +41,15 @@ class Parts:
         self.part_bytes = part_bytes
         self._room = threading.BoundedSemaphore(in_flight)
         self._pool = ThreadPoolExecutor(in_flight, "s3-parts")
+        self._turns = [threading.Lock() for _ in range(_TURNS)]
 
     def length_of(self, number: int) -> int:
         """Return how long part `number` (from 1) is, in bytes."""
         return self.part_bytes * (4 if number > _LARGER_AFTER_PARTS else 1)
+
+    def turn(self, key: str) -> threading.Lock:
+        """Return what whoever publishes under a key holds meanwhile: a service may not keep two of us apart."""
+        return self._turns[hash(key) % _TURNS]
 
     def send(self, step: Callable[[], Part]) -> Future[Part]:
         """Do `step` in another thread, as soon as there is room for another part in memory."""
@@ -121,6 +128,10 @@ class S3Upload(Upload):
 
     def publish(self) -> None:
         self._require(sealed=True)
+        with self._parts.turn(self.key):
+            self._publish()
+
+    def _publish(self) -> None:
         found = self._publish_short() if self._upload_id is None else self._publish_long()
         self._is_over = True
         version = found.get("VersionId")
