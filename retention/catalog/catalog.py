@@ -28,6 +28,7 @@ from retention.catalog import (
 from retention.catalog.approvals import Approvals
 from retention.catalog.database import BUSY_TIMEOUT_S, Database, use_write_ahead_log
 from retention.catalog.deciding import Deciding
+from retention.catalog.disposals import Disposals
 from retention.catalog.facts import FactTable
 from retention.catalog.figures import Figures
 from retention.catalog.files import make_file
@@ -78,6 +79,7 @@ class Catalog:
         self.people = People(database)
         self.holds = Holds(database)
         self.approvals = Approvals(database)
+        self.disposals = Disposals(database)
         self.search = Search(database)
         self.facts = FactTable(database)
         self.recalls = Recalls(database)

@@ -23,6 +23,17 @@ NOT_LOST = "NOT (SELECT lost FROM package WHERE id = OLD.package_row)"
 SHRINKS = "CASE WHEN OLD.key = 'journal_size' THEN CAST(NEW.value AS BIGINT) < CAST(OLD.value AS BIGINT) ELSE FALSE END"
 
 
+BURIED = "EXISTS (SELECT 1 FROM buried WHERE package_id = OLD.package_id)"
+BURIED_WITH = (
+    "EXISTS (SELECT 1 FROM buried WHERE package_id ="
+    " (SELECT package_id FROM package WHERE id = OLD.package_row))"
+)
+
+
+def _unless_destroyed(study: str) -> str:
+    return f"NOT EXISTS (SELECT 1 FROM tombstone WHERE study_row = {study})"  # noqa: S608 (written in this file)
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """One trigger: before `event` on `table`, refuse the row when `condition` is true."""
@@ -108,10 +119,10 @@ GUARDS = (
     unreplaced("volume", ("id",), ("name",), ("volume_id",)),
     unclashing("volume", "volume_id"),
     frozen("study", "id", "institution_row", "study_uid", "received_at"),
-    kept("study"),
+    kept("study", when=_unless_destroyed("OLD.id")),
     unreplaced("study", ("id",), ("study_uid", "institution_row")),
     frozen("series", "id", "study_row", "series_uid"),
-    kept("series"),
+    kept("series", when=_unless_destroyed("OLD.study_row")),
     unreplaced("series", ("id",), ("study_row", "series_uid")),
     frozen(
         "package", "id", "package_id", "institution_row", "study_row", "kind", "tier", "data", "parity", "format",
@@ -126,11 +137,11 @@ GUARDS = (
         " OR (OLD.copy_of_row IS NULL) <> (NEW.copy_of_row IS NULL)",
         "a package is closed once and superseded once, and a copy stays one",
     ),
-    kept("package"),
+    kept("package", when=f"NOT {BURIED}"),
     unreplaced("package", ("id",), ("package_id",), ("supersedes_row",)),
     frozen("shard", "package_row", "number"),
     forward("shard", "forward", "NEW.generation < OLD.generation", "a shard never returns to an older generation"),
-    kept("shard", when=ALIVE),
+    kept("shard", when=f"{ALIVE} AND NOT {BURIED_WITH}"),
     unreplaced("shard", ("package_row", "number")),
     frozen("instance", "institution_row", "digest", "variant"),
     forward(
@@ -140,7 +151,7 @@ GUARDS = (
         " OR (NEW.package_row = OLD.package_row AND NEW.ordinal IS DISTINCT FROM OLD.ordinal)",
         "an instance moves only to the package that supersedes its own, or away from what is lost",
     ),
-    kept("instance"),
+    kept("instance", when=f"NOT {BURIED_WITH}"),
     unreplaced("instance", ("institution_row", "digest", "variant")),
     frozen("quarantined", "package_row", "ordinal", "reason", "detail", "source", "size_bytes"),
     kept("quarantined"),

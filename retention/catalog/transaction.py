@@ -24,6 +24,7 @@ from retention.catalog import (
     state,
 )
 from retention.catalog.approvals import ApprovalWriting
+from retention.catalog.disposals import DisposalWriting
 from retention.catalog.fact_intake import FactWriter
 from retention.catalog.holds import HoldWriting
 from retention.catalog.people import PeopleWriting
@@ -120,6 +121,11 @@ class Transaction:
         Raises NotFoundError, and WriteOnceError for a package in force.
         """
         packages.forget_shards(self._connection, self._package_row(package_id))
+
+    @property
+    def disposals(self) -> DisposalWriting:
+        """What may be done about disposals in this step."""
+        return DisposalWriting(self._connection, self._places)
 
     @property
     def policies(self) -> PolicyWriting:

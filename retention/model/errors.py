@@ -111,6 +111,12 @@ class ApprovalRefusedError(RefusedError):
     code = "REF-022"
 
 
+class DisposalRefusedError(RefusedError):
+    """A disposal that may not be executed: an approval is missing, the grace runs, a limit would be passed."""
+
+    code = "REF-030"
+
+
 class KeptError(RefusedError):
     """Something that is still needed, or still to be kept, would have been removed."""
 

@@ -132,6 +132,21 @@ def combine(parts: Iterable[DisposalPart]) -> Terms:
     )
 
 
+def combine_terms(several: Iterable[Terms]) -> Terms:
+    """Return the terms under which studies of different policies may be destroyed together: the more careful count."""
+    several = list(several)
+    limits: list[Limits] = []
+    for terms in several:
+        limits += [limit for limit in terms.limits if limit not in limits]
+    graces = [terms.grace for terms in several if terms.grace is not None]
+    return Terms(
+        approvals=tuple(dict.fromkeys(approver for terms in several for approver in terms.approvals)),
+        grace=max(graces, key=_length, default=None),
+        limits=tuple(limits),
+        methods=tuple(dict.fromkeys(method for terms in several for method in terms.methods)),
+    )
+
+
 def progress(terms: Terms, approvals: Sequence[Approval], at: date) -> Progress:
     """Return how far `approvals` (in the order given) have come at `at`.
 

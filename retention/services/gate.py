@@ -34,6 +34,8 @@ class Why(StrEnum):
     """Its package was superseded, the grace is over, and what supersedes it can be read."""
     EXPIRED = "expired"
     """It is of a recalled copy whose time is over, and what was copied is still held."""
+    DESTROYED = "destroyed"
+    """Its study was destroyed by an approved disposal: there is a tombstone."""
 
 
 def remove(
@@ -83,6 +85,9 @@ def _problem(catalog: Catalog, volume: str, key: str, why: Why, at: datetime | N
     if named is None:
         return "this is no name of a shard"
     package_id, number, generation = named
+    if why is Why.DESTROYED:
+        is_buried = catalog.disposals.is_buried(PackageId(package_id))
+        return None if is_buried else "no disposal has destroyed its study"
     try:
         package = catalog.package(PackageId(package_id))
     except NotFoundError:

@@ -13,6 +13,7 @@ from retention.services.entries import (
     approvals,
     config,
     facts,
+    disposal,
     hiding,
     holds,
     institutions,
@@ -28,6 +29,10 @@ from retention.services.entries.applying import Applying
 from retention.services.events import STUDY_EXPORT
 
 ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
+    disposal.PROPOSE: disposal.apply_proposal,
+    disposal.DESTROY: disposal.apply_destruction,
+    disposal.REMOVE: disposal.apply_removal,
+    disposal.CERTIFY: disposal.apply_certificate,
     hiding.INSTANCE_HIDE: hiding.apply_hide,
     holds.HOLD_PLACE: holds.apply_place,
     holds.HOLD_RELEASE: holds.apply_release,
