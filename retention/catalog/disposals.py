@@ -24,6 +24,7 @@ from retention.catalog.disposal_records import (
 from retention.catalog.disposal_tables import BURIED, CERTIFICATE, PROPOSAL, TOMBSTONE
 from retention.catalog.fact_tables import ATTRIBUTION
 from retention.catalog.places import PlaceRows
+from retention.catalog.recall_tables import RECALL
 from retention.catalog.tables import INSTANCE, INSTITUTION, PACKAGE, SERIES, SHARD, STUDY, VOLUME, WORK
 from retention.model.identifiers import InstitutionId, PackageId
 
@@ -256,6 +257,9 @@ class DisposalWriting:
             self._connection.execute(delete(table).where(table.c.package_row.in_(packages)))
         self._connection.execute(delete(PACKAGE).where(PACKAGE.c.id.in_(packages)))
         if study_row is not None:
+            self._connection.execute(
+                update(RECALL).where(RECALL.c.study_row == study_row).values(study_row=None)
+            )
             self._connection.execute(delete(ATTRIBUTION).where(ATTRIBUTION.c.study_row == study_row))
             self._connection.execute(delete(SERIES).where(SERIES.c.study_row == study_row))
             self._connection.execute(delete(STUDY).where(STUDY.c.id == study_row))

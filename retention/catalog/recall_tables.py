@@ -42,9 +42,7 @@ class RecallRow(Base, table=True):
 RECALL: Table = METADATA.tables["recall"]
 
 GUARDS = (
-    frozen(
-        "recall", "id", "recall_id", "study_row", "urgency", "reason", "asked_by", "sequence", "requested_at"
-    ),
+    frozen("recall", "id", "recall_id", "urgency", "reason", "asked_by", "sequence", "requested_at"),
     forward(
         "recall",
         "forward",

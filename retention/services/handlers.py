@@ -35,10 +35,16 @@ def _config() -> Handler:
     return config.approved
 
 
+def _disposal() -> Handler:
+    """An approved disposal happens when somebody executes it: its last signature changes nothing else."""
+    return lambda _stores, _request: ()
+
+
 _HANDLERS: dict[str, Callable[[], Handler]] = {
     "hold-release": _release,
     "policy": _policy,
     "config": _config,
+    "disposal": _disposal,
     "fact": _fact,
 }
 

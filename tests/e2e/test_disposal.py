@@ -1,10 +1,11 @@
-"""The end of a record, through the program: proposed, approved by different people, waited for, destroyed, certified."""
+"""The end of a record, through the program: proposed, approved, waited for, destroyed, certified."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,10 @@ class Office(Program):
         return self("--as-of", when, "--as", by, *map(str, arguments), code=code)
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> Office:
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rehearsal archive with three studies, people, and a policy: made once, copied for each test."""
+    tmp_path = tmp_path_factory.mktemp("office")
     sent = tmp_path / "in"
     sent.mkdir()
     for number, (uid, day) in enumerate([(GONE, "20200101"), (HELD, "20200202"), (YOUNG, "20250303")], 1):
@@ -57,20 +60,29 @@ def office(tmp_path: Path) -> Office:
             (sent / f"{number}-{part}.dcm").write_bytes(data)
     office = Office(tmp_path / "A")
     assert office.run("--as-of", "2026-06-01", "init", "--rehearsal", office.archive).code == 0
+    policy = tmp_path / "short.yaml"
+    policy.write_text(POLICY)
+    office.at("2026-06-01", "policy", "apply", policy)
+    office.at("2026-06-01", "institution", "add", "necker", "--policy", "short")
     office.at("2026-06-01", "ingest", sent, "--institution", "necker")
     people = {"Anna": ["archivist", "administrator"], "Denis": ["dim_physician"], "Odile": ["director"]}
     for name, roles in people.items():
         given = [word for role in roles for word in ("--role", role)]
-        office.at("2026-06-01", "person", "add", name, "--institution", "necker", *given)
-    policy = tmp_path / "short.yaml"
-    policy.write_text(POLICY)
-    office.at("2026-06-01", "policy", "apply", policy)
-    office.at("2026-06-01", "institution", "set", "necker", "--policy", "short")
-    return office
+        place = [] if name == "Anna" else ["--institution", "necker"]  # Anna looks after the whole archive
+        office.at("2026-06-01", "person", "add", name, *place, *given)
+    return tmp_path
+
+
+@pytest.fixture
+def office(furnished: Path, tmp_path: Path) -> Office:
+    shutil.copytree(furnished, tmp_path, dirs_exist_ok=True)
+    return Office(tmp_path / "A")
 
 
 def propose(office: Office) -> str:
-    return office.at(PROPOSED, "disposal", "propose", "--institution", "necker").data["proposals"][0]["id"]
+    return str(
+        office.at(PROPOSED, "disposal", "propose", "--institution", "necker").data["proposals"][0]["id"]
+    )
 
 
 def approve(office: Office, tmp_path: Path) -> None:
@@ -92,8 +104,8 @@ def test_a_record_leaves_only_by_the_whole_way_and_nothing_of_it_is_left(office:
     office.at(PROPOSED, "disposal", "execute", proposal, code=12)
     approve(office, tmp_path)
     office.at(GRACE, "disposal", "execute", proposal, code=12)
-    office.at(GRACE, "hold", "place", "--study", HELD, "--institution", "necker", "--owner", "counsel",
-              "--reason", "an appeal", "--reassess", "2028-01-01")  # fmt: skip
+    hold = ["--study", HELD, "--institution", "necker", "--owner", "counsel", "--reason", "an appeal"]
+    office.at(GRACE, "hold", "place", *hold, "--reassess", "2028-01-01")
     table = tmp_path / "bordereau.csv"
     office.at(GRACE, "disposal", "bordereau", proposal, "--out", table)
     rows = list(csv.DictReader(table.open()))

@@ -92,7 +92,10 @@ def show(proposal: Identifier) -> Result[Disposals]:
             "certificates": stores.catalog.disposals.certificates(),
             "studies": _studies(stores, record),
         }
-    rows = ([s["study_uid"] or s["study"], s["outcome"], s["why"], s["keep_until"] or "-"] for s in data["studies"])
+    rows = (
+        [s["study_uid"] or s["study"], s["outcome"], s["why"], s["keep_until"] or "-"]
+        for s in data["studies"]
+    )
     names = [current.say(f"disposal.{name}") for name in ("study", "outcome", "why", "until")]
     return Result(data, [*_lines(data), *table_lines(names, rows)], rows="studies")
 
@@ -129,7 +132,10 @@ def execute(proposal: Identifier) -> Result[DisposalExecute]:
     lines = [
         current.say("disposal.destroyed", studies=done.destroyed, certificate=", ".join(number)),
         *(current.say("disposal.left_out", study=study.study, why=why) for study, why in done.left_out),
-        *(current.say("disposal.remains", volume=volume, key=key, why=why) for volume, key, why in done.remains),
+        *(
+            current.say("disposal.remains", volume=volume, key=key, why=why)
+            for volume, key, why in done.remains
+        ),
     ]
     partial = done.left_out or done.remains
     return Result(data, lines, exit_codes.PARTIAL if partial else exit_codes.DONE)

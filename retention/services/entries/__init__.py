@@ -12,8 +12,8 @@ from retention.journal.envelope import Entry
 from retention.services.entries import (
     approvals,
     config,
-    facts,
     disposal,
+    facts,
     hiding,
     holds,
     institutions,
