@@ -49,6 +49,12 @@ GUARDS = (
         "OLD.state IN ('expired', 'cancelled') AND NEW.state <> OLD.state",
         "a recall ends once",
     ),
+    forward(
+        "recall",
+        "forgotten",
+        "NEW.study_row IS NOT NULL AND NEW.study_row IS DISTINCT FROM OLD.study_row",
+        "a recall is about one study, until that is destroyed",
+    ),
     kept("recall"),
     unreplaced("recall", ("id",), ("recall_id",)),
 )

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -15,12 +16,20 @@ from retention.catalog.approvals import ApproverRecord, GivenRecord, RequestReco
 from retention.catalog.catalog import Catalog
 from retention.catalog.declaring import METADATA
 from retention.catalog.holds import HoldRecord, HoldScope
+from retention.catalog.disposal_records import (
+    BuriedPackage,
+    CertificateRecord,
+    ProposalRecord,
+    TombstoneRecord,
+)
 from retention.catalog.people import PersonRecord
 from retention.catalog.policy_records import PolicyRecord
 from retention.catalog.recalls import RecallProgress, RecallRecord
 from retention.catalog.records import QuarantinedRecord
 from retention.catalog.schema import GUARDS
+from retention.catalog.transaction import Transaction
 from retention.model.errors import WriteOnceError
+from retention.model.identifiers import KeyId, PackageId
 from tests.catalog.making import (
     AT,
     COLD,
@@ -70,7 +79,7 @@ FROZEN = {
     "policy_force": ("id", "policy_row", "sequence", "from_at"),
     "enactment": ("id", "institution_row", "policy_row", "from_at"),
     "recall": (
-        "id", "recall_id", "study_row", "urgency", "reason", "asked_by", "sequence", "requested_at",
+        "id", "recall_id", "urgency", "reason", "asked_by", "sequence", "requested_at",
     ),
     "hold": (
         "id", "hold_id", "institution_row", "scope", "study_uid", "patient_id", "issuer", "query", "placed_by",
@@ -82,6 +91,13 @@ FROZEN = {
         "id", "request_id", "kind", "institution_row", "subject", "digest", "asked_by", "asked_at", "sequence",
     ),
     "approval_given": ("id", "request_row", "sequence", "approver", "person", "method", "given_at"),
+    "proposal": ("id", "proposal_id", "institution_row", "for_on", "made_at", "digest", "sequence"),
+    "tombstone": (
+        "id", "sequence", "institution_row", "proposal_row", "study_row", "study", "disposed_at", "disposed_on",
+        "rule", "keep_until_on", "decision", "instances", "bytes_received",
+    ),
+    "buried": ("id", "package_id", "tombstone_row", "key_id"),
+    "certificate": ("id", "number", "proposal_row", "sequence", "issued_at", "document"),
 }  # fmt: skip
 MUTABLE: dict[str, tuple[str, ...]] = {
     "hidden": (),
@@ -110,6 +126,11 @@ MUTABLE: dict[str, tuple[str, ...]] = {
     "enactment": ("place", "until_at", "succeeded_on", "is_retired"),
     "recall": ("state", "ready_at", "until_at"),
     "hold": ("owner", "reason", "reassess_on", "released_at"),
+    "recall": ("state", "study_row", "ready_at", "until_at"),
+    "proposal": ("counts", "studies", "terms", "state"),
+    "tombstone": (),
+    "buried": ("key_segment", "remains"),
+    "certificate": (),
     "person": ("name", "email", "public_key", "institutions"),
     "person_role": ("is_held",),
     "approval_request": ("approvers", "excluded", "summary", "body", "state", "reason", "closed_at"),
@@ -163,8 +184,18 @@ def guarded() -> bytes:
                 )
             )
             tx.approvals.give("f" * 32, GivenRecord("director", "e" * 32, "signature", AT, 2))
+            _dispose(tx)
         catalog.close()
         return Path(catalog._database.place).read_bytes()
+
+
+def _dispose(tx: Transaction) -> None:
+    """A disposal of a study that lies nowhere else in this catalog."""
+    owner, day = institution().institution_id, date(2026, 1, 1)
+    tx.disposals.propose(ProposalRecord("1" * 32, owner, day, AT, "d" * 64, {}, (), {}, 3))
+    buried = BuriedPackage(PackageId("9" * 32), KeyId("8" * 32), 1, ())
+    tx.disposals.bury(TombstoneRecord("7" * 64, owner, "1" * 32, AT, day, "p/r", day, 1, 1, 4, (buried,)))
+    tx.disposals.certify(CertificateRecord("2026-1", "1" * 32, AT, "{}", 5))
 
 
 @pytest.fixture

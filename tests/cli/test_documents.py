@@ -129,6 +129,10 @@ DONE = [
     Case("hold release", "{hold} --reason over --as Dim --key {A}/dim.key"),
     Case("hold list", "--all"),
     Case("hold list", code=4, broken="a hold is overdue"),
+    Case("disposal propose", "--institution necker"),
+    Case("disposal list"),
+    Case("disposal show", "{proposal}"),
+    Case("disposal bordereau", "{proposal} --out {T}/bordereau.csv"),
     Case("approval list", "--all"),
     Case("approval approve", "{request} --as Dora --key {A}/dora.key"),
     Case("approval reject", "{request} --as Dora --key {A}/dora.key --reason no"),
@@ -151,6 +155,8 @@ DONE = [
     Case("journal export", "--out {T}/journal"),
     Case("journal cosign", "{T}/seal --out {T}/cosigned", broken="a seal of another archive came"),
 ]
+APPROVED_FIRST = {"disposal execute", "disposal certificate"}
+"""Tried in tests/e2e/test_disposal.py, where people approve."""
 UNTIL_SIGNALLED = {"serve"}
 """Tried in tests/e2e/test_serve.py."""
 
@@ -236,6 +242,12 @@ STOPPED = [
     Case("hold place", "--query modality:CT --owner Legal --reason appeal --reassess 2999-01-01", 2),
     Case("hold release", "nothing --reason over", 6),
     Case("hold list", "--institution neker", 2),
+    Case("disposal propose", "--institution neker", 2),
+    Case("disposal list", has_archive=False, code=10),
+    Case("disposal show", "nothing", 6),
+    Case("disposal bordereau", "nothing --out {T}/bordereau.csv", 6),
+    Case("disposal execute", "{proposal}", 12),
+    Case("disposal certificate", "{proposal} --out {T}/certificate.json", 6),
     Case("approval list", has_archive=False, code=10),
     Case("approval approve", "{request}", 12),
     Case("approval approve", "{request} --external archives_visa", 2),
@@ -271,7 +283,7 @@ def test_what_is_printed_is_what_the_schema_says(case, archive, tmp_path, sample
 
 @pytest.mark.parametrize("cases", [DONE, STOPPED], ids=["done", "stopped"])
 def test_every_command_is_tried(cases):
-    assert {case.command for case in cases} | UNTIL_SIGNALLED == set(registered)
+    assert {case.command for case in cases} | UNTIL_SIGNALLED | APPROVED_FIRST == set(registered)
 
 
 @pytest.mark.parametrize("name", schemas.names())
@@ -337,6 +349,9 @@ def call(case: Case, archive, folder, samples) -> Outcome:
     if "{T}/shares" in case.arguments:
         where = folder / "shares"
         retention("--archive", archive, "keys", "escrow", "--shares", "2", "--threshold", "2", "--out", where)
+    if "{proposal}" in case.arguments:
+        made = retention("--archive", archive, "disposal", "propose", "--institution", "necker", "--json")
+        places["proposal"] = made.data["proposals"][0]["id"]
     BREAK[case.broken](archive)
     if "{recall}" in case.arguments:
         asked = retention("--archive", archive, "recall", "request", UID, "--reason", "board", "--json")

@@ -9,7 +9,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from retention.cli import main, schemas
 from retention.journal import merkle
 from retention.journal.checkpoint import Checkpoint, Note, VerifierKey
 from tests.e2e.program import Program, digests, files_below
@@ -45,7 +47,12 @@ class Office(Program):
     """The program, with a clock and with people who act."""
 
     def at(self, when: str, *arguments: object, by: str = "Anna", code: int = 0):
-        return self("--as-of", when, "--as", by, *map(str, arguments), code=code)
+        done = self("--as-of", when, "--as", by, *map(str, arguments), code=code)
+        if arguments[0] == "disposal":
+            assert main.PROGRAM  # the commands are registered by their program
+            schema = schemas.schema_of(" ".join(map(str, arguments[:2])))
+            assert not list(Draft202012Validator(schema).iter_errors(done.document))
+        return done
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +115,7 @@ def test_a_record_leaves_only_by_the_whole_way_and_nothing_of_it_is_left(office:
     office.at(GRACE, "hold", "place", *hold, "--reassess", "2028-01-01")
     table = tmp_path / "bordereau.csv"
     office.at(GRACE, "disposal", "bordereau", proposal, "--out", table)
-    rows = list(csv.DictReader(table.open()))
+    rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [(row["studies"], row["earliest_date"], row["latest_date"]) for row in rows] == [
         ("2", "20200101", "20200202")
     ]
