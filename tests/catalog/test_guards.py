@@ -15,13 +15,13 @@ import pytest
 from retention.catalog.approvals import ApproverRecord, GivenRecord, RequestRecord
 from retention.catalog.catalog import Catalog
 from retention.catalog.declaring import METADATA
-from retention.catalog.holds import HoldRecord, HoldScope
 from retention.catalog.disposal_records import (
     BuriedPackage,
     CertificateRecord,
     ProposalRecord,
     TombstoneRecord,
 )
+from retention.catalog.holds import HoldRecord, HoldScope
 from retention.catalog.people import PersonRecord
 from retention.catalog.policy_records import PolicyRecord
 from retention.catalog.recalls import RecallProgress, RecallRecord
