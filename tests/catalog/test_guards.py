@@ -124,7 +124,6 @@ MUTABLE: dict[str, tuple[str, ...]] = {
     "policy": (),
     "policy_force": ("until_at", "is_retired"),
     "enactment": ("place", "until_at", "succeeded_on", "is_retired"),
-    "recall": ("state", "ready_at", "until_at"),
     "hold": ("owner", "reason", "reassess_on", "released_at"),
     "recall": ("state", "study_row", "ready_at", "until_at"),
     "proposal": ("counts", "studies", "terms", "state"),
