@@ -57,11 +57,15 @@ class ReceiverProcesses:
                 self._processes[position] = again = self._begin()
                 _is_ready(again)
 
-    def stop(self) -> None:
-        """Let them finish what is under way; after STOP_TIMEOUT_S they are ended."""
+    def begin_stop(self) -> None:
+        """Tell them to take nothing new and to finish what is under way."""
         for process in self._processes:
             if process.stdin is not None:
                 process.stdin.close()
+
+    def stop(self) -> None:
+        """Wait until they have finished; after STOP_TIMEOUT_S they are ended."""
+        self.begin_stop()
         for process in self._processes:
             try:
                 process.wait(STOP_TIMEOUT_S)

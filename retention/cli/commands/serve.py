@@ -59,6 +59,8 @@ def serve(
             receivers.wait_until_listening()
             _remark("serve.listening", host=spec.host, port=spec.port, ae_title=spec.ae_title)
             total = _close_until(stopped, closer, commitments, receivers)
+            receivers.begin_stop()
+            _add(total, closer.close_all())  # while they finish what is under way
         finally:
             receivers.stop()
         _add(total, closer.close_all())
