@@ -165,10 +165,12 @@ def test_a_renamed_tier_with_packages_on_it_is_told(held: World):
 
 def test_a_tier_in_use_is_not_renamed(held: World):
     rename_tier(held, "hot", "fast")
-    with held.opened() as stores:
-        assert "hot" in stores.settings.tiers, "the edit is not in force"
-        with pytest.raises(SettingsError, match="1 on the tier `hot`"):
-            config.look(stores)
+    before = held.digest()
+    with pytest.raises(SettingsError, match="1 on the tier `hot`"), held.opened():
+        pass
+    assert held.digest() == before
+    with held.opened(to_write=False) as stores, pytest.raises(SettingsError, match="1 on the tier `hot`"):
+        config.look(stores)
     rename_tier(held, "fast", "hot")
     with held.opened() as stores:
         assert config.look(stores).is_applied
