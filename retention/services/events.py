@@ -61,6 +61,12 @@ class Names:
     def patient(self, institution: InstitutionId, patient_id: str, issuer: str | None) -> str:
         return keyed_digest(self.index_key, _joined("patient", institution, patient_id, issuer or "")).hex()
 
+    def message(self, institution: InstitutionId, sender: str, number: str) -> bytes:
+        """Return the 16 bytes by which a message of another system is known to have been read."""
+        return keyed_digest(
+            self.index_key, _joined("message", institution, sender, number), INSTANCE_DIGEST_BYTES
+        )
+
     def person(self, name: str) -> str:
         """Return how the journal names an acting person; `name` as `person_name` gives it."""
         return PERSON_PREFIX + keyed_digest(self.index_key, _joined("person", name), 16).hex()

@@ -109,6 +109,7 @@ DONE = [
     ),
     Case("fact import", "{T}/facts.csv"),
     Case("fact import", "{T}/facts.csv --dry-run"),
+    Case("fact import", "{T}/adt.hl7 --institution necker --assurance verified --no-issuer"),
     Case("fact merge", "--institution necker --patient 1CT1 --into 4MR1 --source letter"),
     Case("fact attribute", "--institution necker --patient X --source letter --study " + SHARED_UID),
     Case("fact import", "{T}/bad.csv", 3),
@@ -226,6 +227,7 @@ STOPPED = [
     Case("fact record", "--institution necker --patient A --source SIH birth 2960-01-01", 2),
     Case("fact import", "nothing.csv", 1),
     Case("fact withdraw", "0 --source x", 6),
+    Case("fact import", "{T}/adt.hl7", 2),
     Case("fact attribute", "--institution necker --patient X --source letter --study 1.2", 6),
     Case("fact merge", "--institution necker --patient NOBODY --into 1CT1 --source letter", 6),
     Case("fact split", "--institution necker --patient 1CT1 --source letter", 2),
@@ -334,6 +336,10 @@ def call(case: Case, archive, folder, samples) -> Outcome:
         "institution,patient_id,issuer,kind,from,to,source,assurance\nnecker,1CT1,,birth,1960-01-01,,SIH,\n"
     )
     (folder / "facts.csv").write_text(facts)
+    (folder / "adt.hl7").write_text(
+        "MSH|^~\\&|SIH|N|||20261120||ADT^A40|M1|P|2.5\rPID|1||1CT1\rMRG|OLD\r"
+        "MSH|^~\\&|SIH|N|||20261120||ADT^A08|M2|P|2.5\rPID|1||1CT1||X||19600101\r"
+    )
     (folder / "bad.csv").write_text(facts + "necker,1CT1,,brith,1960-01-01,,SIH,\n")
     if "{item}" in case.arguments:
         places["item"] = retention("--archive", archive, "quarantine", "list", "--json").data["items"][0][

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,24 +10,33 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli import exit_codes
+from retention.cli.commands.fact_rows import (
+    done_lines,
+    effect_document,
+    effect_lines,
+    fact_row,
+    identity_row,
+    list_lines,
+    reason_text,
+    recorded_document,
+    refused_document,
+    refused_lines,
+)
 from retention.cli.days import day_of
 from retention.cli.invocation import Result, command, current
 from retention.cli.names import require_institution
 from retention.cli.output import remark
 from retention.cli.paging import After, Limit, page
-from retention.cli.text import harmless, table_lines
-from retention.model.clock import format_instant
+from retention.cli.text import harmless
 
 if TYPE_CHECKING:
-    from retention.catalog.fact_records import RecordedAttribution, RecordedFact
-    from retention.cli.documents.fact import FactAttributed, FactEffect, FactList, FactRecorded, FactRow
+    from retention.cli.documents.fact import FactAttributed, FactList, FactRecorded
+    from retention.model.identifiers import InstitutionId
     from retention.model.patient import PatientIdentity
-    from retention.policy.fates import Tally
     from retention.services.facts.attribute import Attribution
-    from retention.services.facts.reading import Refused
-    from retention.services.facts.record import Done
-    from retention.services.facts.saying import Objection, Saying
-    from retention.services.facts.weigh import Weighed
+    from retention.services.facts.hl7_messages import Wording
+    from retention.services.facts.reading import ReadFile
+    from retention.services.facts.saying import Saying
     from retention.services.stores import Stores
 
 Institution = Annotated[str, typer.Option(metavar="NAME", help="Whose patient it is.")]
@@ -79,8 +88,8 @@ def record(
         saying = Saying(named, kind, days[0], days[1], source.strip(), Assurance(assurance), corrected)
         _require_sound(stores, institution, saying)
         done = record_sayings(stores, [saying])
-        lines = [*_done_lines(done), *_stranger_lines(stores, named)]
-    return Result(_document(done.weighed, done), lines)
+        lines = [*done_lines(done), *_stranger_lines(stores, named)]
+    return Result(recorded_document(done.weighed, done), lines)
 
 
 @command("fact withdraw")
@@ -101,30 +110,83 @@ def withdraw(
         )
         _require_sound(stores, wrong.institution, saying)
         done = record_sayings(stores, [saying])
-    return Result(_document(done.weighed, done), list(_done_lines(done)))
+    return Result(recorded_document(done.weighed, done), list(done_lines(done)))
 
 
 @command("fact import")
 def import_facts(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON Lines or HL7 v2 messages.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would change.")] = False,
+    institution: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose messages these are (HL7).")
+    ] = None,
+    assurance: Annotated[str, typer.Option(metavar="HOW", help="declared or verified (HL7).")] = "declared",
+    no_issuer: Annotated[
+        bool, typer.Option("--no-issuer", help="Leave out who assigned an ID (HL7), as the studies do.")
+    ] = False,
 ) -> Result[FactRecorded]:
     """Record the facts of a file, all of them or none; first show what they change."""
+    from retention.services.facts.hl7_messages import ReadMessages, is_messages, read_messages
     from retention.services.facts.reading import read_rows
     from retention.services.facts.record import record as record_sayings
     from retention.services.facts.weigh import weigh
 
     with closing(current.open(to_write=not dry_run)) as stores:
-        read = read_rows(stores, file)
+        read: ReadFile
+        if is_messages(file):
+            read = read_messages(stores, file, _wording(stores, institution, assurance, no_issuer=no_issuer))
+        else:
+            read = read_rows(stores, file)
         if read.refused:
-            return Result(_refused(read.refused), _refused_lines(read.refused), exit_codes.PARTIAL)
+            return Result(refused_document(read.refused), refused_lines(read.refused), exit_codes.PARTIAL)
         weighed = weigh(stores, read.sayings)
         if dry_run:
-            return Result(_document(weighed, None), list(_effect_lines(weighed)))
-        for line in _effect_lines(weighed):
+            return Result(_counted(recorded_document(weighed, None), read), list(effect_lines(weighed)))
+        for line in effect_lines(weighed):
             remark(current, line)
-        done = record_sayings(stores, read.sayings)
-    return Result(_document(done.weighed, done), list(_done_lines(done)))
+        merged = _merge_all(stores, read)
+        seen = {}
+        if isinstance(read, ReadMessages) and institution is not None:
+            seen = {_owner(stores, institution): read.seen}
+        done = record_sayings(stores, read.sayings, seen)
+    data = _counted(recorded_document(done.weighed, done), read)
+    data["approvals"] += merged
+    return Result(data, list(done_lines(done)))
+
+
+def _wording(stores: Stores, institution: str | None, assurance: str, *, no_issuer: bool) -> Wording:
+    from retention.policy.words import Assurance
+    from retention.services.facts.hl7_messages import Wording
+
+    if institution is None:
+        raise current.usage_error("facts.whose")
+    if assurance not in list(Assurance):
+        raise current.usage_error("facts.assurance", text=assurance)
+    return Wording(institution, _owner(stores, institution), Assurance(assurance), not no_issuer)
+
+
+def _owner(stores: Stores, institution: str) -> InstitutionId:
+    from retention.services.institutions import find
+
+    return find(stores, institution).institution_id
+
+
+def _merge_all(stores: Stores, read: ReadFile) -> list[str]:
+    """Record the merges that messages tell; return the requests that wait for a second person."""
+    from retention.services.facts.attribute import merge_told
+    from retention.services.facts.hl7_messages import ReadMessages
+
+    merges = read.merges if isinstance(read, ReadMessages) else []
+    done = [merge_told(stores, gone, into, "HL7 A40") for gone, into in merges]
+    return [each.batch for each in done if each is not None and each.batch is not None]
+
+
+def _counted(data: FactRecorded, read: ReadFile) -> FactRecorded:
+    from retention.services.facts.hl7_messages import ReadMessages
+
+    if isinstance(read, ReadMessages):
+        data["merged"], data["ignored"] = len(read.merges), read.ignored
+    return data
 
 
 @command("fact attribute")
@@ -184,12 +246,12 @@ def list_facts(
         facts = stores.catalog.facts.recorded(
             institution=institution, patient=named, is_pending=pending, after=after
         )
-        rows = [_row(fact) for fact in page(facts, lambda fact: fact.statement.record_id, limit, None)]
+        rows = [fact_row(fact) for fact in page(facts, lambda fact: fact.statement.record_id, limit, None)]
         identities = stores.catalog.facts.pending_attributions() if pending and after is None else []
-    rows += [_identity_row(each) for each in identities]
+    rows += [identity_row(each) for each in identities]
     waiting = sum(row["state"] == "pending" for row in rows)
     data: FactList = {"facts": len(rows), "pending": waiting, "items": rows}
-    return Result(data, _list_lines(rows), rows="items")
+    return Result(data, list_lines(rows), rows="items")
 
 
 def _patient(stores: Stores, institution: str, patient: str) -> PatientIdentity:
@@ -219,71 +281,7 @@ def _require_sound(stores: Stores, institution: str, saying: Saying) -> None:
 
     wrong = Checker(stores).check(institution, saying)
     if wrong:
-        raise UsageError("; ".join(map(_reason, wrong)), hint=current.say("facts.list_hint"))
-
-
-def _reason(objection: Objection) -> str:
-    return current.say(f"fact_refusal.{objection.key}", **dict(objection.values))
-
-
-def _effect(tally: Tally) -> FactEffect:
-    from retention.policy.fates import Fate
-
-    return {
-        "earlier": tally.studies[Fate.EARLIER],
-        "later": tally.studies[Fate.LATER],
-        "restated": tally.studies[Fate.RESTATED],
-        "same": tally.studies[Fate.SAME],
-    }
-
-
-def _document(weighed: Weighed, done: Done | None) -> FactRecorded:
-    return {
-        "facts": weighed.facts,
-        "pending": weighed.pending,
-        "unchanged": weighed.unchanged,
-        "strangers": weighed.strangers,
-        "effect": _effect(weighed.tally),
-        "approvals": [] if done is None else list(done.batches),
-        "refused": [],
-        "recorded": done is not None,
-    }
-
-
-def _refused(refused: Sequence[Refused]) -> FactRecorded:
-    return {
-        "facts": 0,
-        "pending": 0,
-        "unchanged": 0,
-        "strangers": 0,
-        "effect": {"earlier": 0, "later": 0, "restated": 0, "same": 0},
-        "approvals": [],
-        "refused": [{"line": each.line, "reason": _reason(each.objection)} for each in refused],
-        "recorded": False,
-    }
-
-
-def _refused_lines(refused: Sequence[Refused]) -> Iterator[str]:
-    for each in refused:
-        yield current.say("facts.refused", line=each.line, reason=_reason(each.objection))
-    yield current.say("facts.nothing")
-
-
-def _effect_lines(weighed: Weighed) -> Iterator[str]:
-    yield current.say(
-        "facts.effect", facts=weighed.facts, unchanged=weighed.unchanged, **_effect(weighed.tally)
-    )
-    if weighed.strangers:
-        yield current.say("facts.strangers", count=weighed.strangers)
-
-
-def _done_lines(done: Done) -> Iterator[str]:
-    weighed = done.weighed
-    yield current.say("facts.recorded", facts=weighed.facts - weighed.pending, unchanged=weighed.unchanged)
-    if weighed.pending:
-        yield current.say("facts.pending", count=weighed.pending, approvals=", ".join(done.batches))
-    if weighed.studies:
-        yield from list(_effect_lines(weighed))[:1]
+        raise UsageError("; ".join(map(reason_text, wrong)), hint=current.say("facts.list_hint"))
 
 
 def _stranger_lines(stores: Stores, patient: PatientIdentity) -> Iterator[str]:
@@ -300,7 +298,7 @@ def _attributed(stores: Stores, patient: PatientIdentity, done: Attribution) -> 
     data: FactAttributed = {
         "facts": 1,
         "pending": int(done.statement.needs_approval),
-        "effect": _effect(done.tally),
+        "effect": effect_document(done.tally),
         "approvals": [] if done.batch is None else [done.batch],
         "studies": held,
     }
@@ -309,67 +307,3 @@ def _attributed(stores: Stores, patient: PatientIdentity, done: Attribution) -> 
     else:
         lines = [current.say("facts.pending", count=1, approvals=done.batch)]
     return Result(data, lines)
-
-
-def _row(fact: RecordedFact) -> FactRow:
-    said, recorded = fact.statement, fact.recorded
-    return {
-        "id": said.record_id,
-        "institution": fact.institution,
-        "patient_id": fact.patient.patient_id,
-        "issuer": fact.patient.issuer or None,
-        "kind": said.kind,
-        "from": None if said.from_on is None else said.from_on.isoformat(),
-        "to": None if said.to_on is None else said.to_on.isoformat(),
-        "source": said.source,
-        "assurance": "verified" if said.assurance == "verified" else "declared",
-        "state": fact.state.value,
-        "withdraws": said.withdraws,
-        "supersedes": list(said.supersedes),
-        "recorded_by": recorded.by,
-        "recorded": format_instant(recorded.at),
-        "entry": recorded.sequence,
-        "decided": None if fact.decided_at is None else format_instant(fact.decided_at),
-        "batch": recorded.batch_id,
-    }
-
-
-def _identity_row(fact: RecordedAttribution) -> FactRow:
-    said, recorded = fact.statement, fact.recorded
-    return {
-        "id": said.record_id,
-        "institution": fact.institution,
-        "patient_id": said.patient.patient_id,
-        "issuer": said.patient.issuer or None,
-        "kind": "identity",
-        "from": None,
-        "to": None,
-        "source": said.source,
-        "assurance": "declared",
-        "state": fact.state.value,
-        "withdraws": False,
-        "supersedes": [],
-        "recorded_by": recorded.by,
-        "recorded": format_instant(recorded.at),
-        "entry": recorded.sequence,
-        "decided": None if fact.decided_at is None else format_instant(fact.decided_at),
-        "batch": recorded.batch_id,
-    }
-
-
-def _list_lines(rows: Sequence[FactRow]) -> Iterator[str]:
-    if not rows:
-        yield current.say("facts.none")
-        return
-    headings = [current.say(f"facts.column_{name}") for name in ("id", "patient", "kind", "days", "state")]
-    cells = (
-        [
-            row["id"][:12],
-            harmless(f"{row['institution']}: {row['patient_id']}"),
-            row["kind"],
-            " … ".join(day for day in (row["from"], row["to"]) if day) or "-",
-            row["state"],
-        ]
-        for row in rows
-    )
-    yield from table_lines(headings, cells)

@@ -36,6 +36,10 @@ class FactRecorded(TypedDict):
     """Facts that stood already."""
     strangers: Count
     """Patients of whom no study is held."""
+    merged: Count
+    """Patients that a message says are the same as another."""
+    ignored: Count
+    """Messages that say nothing kept here, or were read before."""
     effect: FactEffect
     approvals: list[str]
     """The requests a second person has to approve."""

@@ -43,6 +43,16 @@ def study_is_of(stores: Stores, study_uid: str, patient: PatientIdentity, source
     return _record(stores, statement)
 
 
+def merge_told(
+    stores: Stores, patient: PatientIdentity, into: PatientIdentity, source: str
+) -> Attribution | None:
+    """As `merge`, for another system's word: nobody has to be known here yet, and what is known already is no error."""
+    here, there = (stores.catalog.facts.patient(each) for each in (patient, into))
+    if here is not None and there is not None and here.same_as == there.same_as:
+        return None
+    return _record(stores, AttributionStatement(new_id(), Attributed.MERGE, patient, source, into=into))
+
+
 def merge(stores: Stores, patient: PatientIdentity, into: PatientIdentity, source: str) -> Attribution:
     """Record that a patient is the same as another. Raises NotFoundError for one that nobody ever named, UsageError
     when they are known to be the same."""
