@@ -74,7 +74,7 @@ def read_messages(stores: Stores, path: Path, wording: Wording) -> ReadMessages:
             continue
         message = _Message.of(text)
         if message is None:
-            found.refused.append(Refused(line, Objection.of("no_hl7")))
+            found.refused.append(Refused(line, Objection.of("no_message")))
             continue
         digest = names.message(wording.institution_id, message.sender, message.control_id)
         if digest in found.seen or stores.catalog.facts.messages_read(wording.institution_id, [digest]):

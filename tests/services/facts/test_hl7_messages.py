@@ -94,8 +94,8 @@ def test_what_cannot_be_is_told_with_its_line(held: World):
     )
     assert [(each.line, each.objection.key) for each in found.refused] == [
         (1, "no_day"),
-        (4, "no_hl7"),
-        (6, "no_hl7"),
+        (4, "no_message"),
+        (6, "no_message"),
     ]
 
 
