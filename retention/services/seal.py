@@ -47,10 +47,11 @@ class SealFiles:
 
 @dataclass(slots=True)
 class FoundSeals:
-    """All seals that volumes have, by size, and the volumes that answered."""
+    """All seals that volumes have, by size, and the volumes that answered; why `unreadable` ones did not."""
 
     by_size: dict[int, SealFiles] = field(default_factory=dict)
     volumes: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
 
     def seals(self) -> list[Seal]:
         """Return what is a seal, by size."""
@@ -83,7 +84,8 @@ def find_seals(stores: Stores) -> FoundSeals:
         try:
             keys = [stat.key for stat in volume.list(PREFIX)]
             contents = {key: _read(volume, key) for key in keys}
-        except StorageError:
+        except StorageError as error:
+            found.unreadable[volume.name] = error.message
             continue
         found.volumes.append(volume.name)
         for key, content in contents.items():

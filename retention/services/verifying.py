@@ -13,6 +13,9 @@ from retention.journal.check import JournalProblem, JournalReport
 from retention.journal.checkpoint import VerifierKey
 from retention.journal.merkle import EMPTY_ROOT
 from retention.journal.seals import (
+    PREFIX as SEALS,
+)
+from retention.journal.seals import (
     Seal,
     SealProblem,
     check_chain,
@@ -131,6 +134,8 @@ def _file_problems(stores: Stores, found: FoundSeals) -> Iterator[JournalProblem
                 yield JournalProblem(
                     FindingKind.CORRUPT, volume, seal_key(size), None, "this seal is another elsewhere"
                 )
+    for volume, why in found.unreadable.items():
+        yield JournalProblem(FindingKind.UNREADABLE, volume, SEALS, None, why)
     last = stores.catalog.state(LAST_SEAL)
     if last is not None:
         last_size, _, digest = last.partition(" ")

@@ -53,6 +53,8 @@ def read_file(path: Path) -> bytes:
     from retention.markup.yaml_text import SIZE_BYTES
 
     try:
+        if path.is_fifo():  # to open one is to wait for ever
+            raise ArchiveNotFoundError(f"{path} is no file", hint="put archive.yaml back in its place")
         with path.open("rb") as file:
             return file.read(SIZE_BYTES + 1)
     except FileNotFoundError as error:

@@ -260,3 +260,11 @@ def test_what_is_exported_is_what_lies_there_and_a_kept_seal_goes_into_a_trust_f
     assert files == ["journal.jsonl", seal_key(seal.size)]
     text = f"{key}\n{checkpoint_block(Seal.parse((tmp_path / 'out' / files[1]).read_text()).note)}"
     assert verified(held, Trust.parse(text)).trusted
+
+
+def test_seals_that_a_link_hides_are_missed(held: World, tmp_path: Path):
+    sealed(held)
+    folder = held.volume("hot-a") / "seals"
+    shutil.rmtree(folder)
+    folder.symlink_to(tmp_path)
+    assert {problem.replica for problem in verified(held).problems} == {"hot-a"}

@@ -1,5 +1,6 @@
 """A valid archive.yaml becomes the archive's settings, key by key."""
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -110,3 +111,9 @@ def test_without_a_file_there_is_no_archive(tmp_path):
 def test_a_directory_in_place_of_the_file_is_no_archive(tmp_path):
     with pytest.raises(ArchiveNotFoundError, match="cannot be read"):
         load_settings(tmp_path)
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "archive.yaml")
+    with pytest.raises(ArchiveNotFoundError, match="is no file"):
+        load_settings(tmp_path / "archive.yaml")
