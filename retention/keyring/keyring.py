@@ -228,6 +228,16 @@ class Keyring:
         """
         return self._open_record(self._packages.find(key_id, segment))
 
+    def package_keys(self, segments: Mapping[KeyId, int]) -> dict[KeyId, bytes]:
+        """Return the keys of many packages, as far as they are found without any doubt; `package_key` has the others.
+
+        Raises VolumeUnavailableError when no replica answers.
+        """
+        records = self._packages.find_many(segments)
+        opened = ((key_id, self._parent(record.parent), record) for key_id, record in records.items())
+        secrets = ((key_id, record.secret(under)) for key_id, under, record in opened if under is not None)
+        return {key_id: secret for key_id, secret in secrets if secret is not None}
+
     def has_package_key(self, key_id: KeyId, segment: int | None = None) -> bool:
         """Whether a package's key is known here, a destroyed one too. Raises VolumeUnavailableError."""
         return self._packages.holds(key_id, segment)

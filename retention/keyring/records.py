@@ -107,9 +107,19 @@ def parse_record(line: bytes) -> KeyRecord | None:
         return None
 
 
+_MARK_START = b'"id":"'
+_MARK_BYTES = len(_MARK_START) + 33  # an identifier and the quotation mark behind it
+
+
 def record_mark(key_id: KeyId) -> bytes:
     """Return what stands in the line of this key and in no other line."""
     return f'"id":"{key_id}"'.encode("ascii")
+
+
+def marked(line: bytes) -> bytes:
+    """Return the mark in a line; what has none is found by nobody."""
+    at = line.find(_MARK_START)
+    return line[at : at + _MARK_BYTES] if at >= 0 else b""
 
 
 def _record(value: object) -> KeyRecord | None:

@@ -21,7 +21,7 @@ from retention.keyring.keyfile import (
     replace_everywhere,
     series_key,
 )
-from retention.keyring.records import KeyKind, KeyRecord, parse_record, record_mark
+from retention.keyring.records import KeyKind, KeyRecord, marked, parse_record, record_mark
 from retention.model.errors import KeyringBrokenError, KeyUnavailableError, StorageError
 from retention.model.identifiers import KeyId
 from retention.model.replica import Part, ReplicaSet
@@ -74,6 +74,35 @@ class KeySeries:
             if record is not None:
                 return record
         raise self._unknown(key_id)
+
+    def find_many(self, segments: Mapping[KeyId, int]) -> dict[KeyId, KeyRecord]:
+        """Return the records of many keys whose files are known, each file looked at once.
+
+        Only where all replicas agree and the record is whole: for the others `find` has the answer, or the reason.
+        Raises VolumeUnavailableError when no replica answers.
+        """
+        found: dict[KeyId, KeyRecord] = {}
+        by_segment: dict[int, list[KeyId]] = {}
+        for key_id, segment in segments.items():
+            by_segment.setdefault(segment, []).append(key_id)
+        for segment, key_ids in by_segment.items():
+            contents = self._contents(segment)
+            if len(contents) == 1:
+                found |= self._found_in(contents[0], key_ids)
+        return found
+
+    def _found_in(self, content: bytes, key_ids: Iterable[KeyId]) -> dict[KeyId, KeyRecord]:
+        lines: dict[bytes, bytes] = {}
+        for line in content.split(b"\n"):
+            lines.setdefault(marked(line), line)  # the first is the one that `find` meets
+        found: dict[KeyId, KeyRecord] = {}
+        for key_id in key_ids:
+            record = parse_record(lines.get(record_mark(key_id), b""))
+            if record is None or record.kind is not self.kind or record.forgotten is not None:
+                continue
+            if is_proven(record, self._parents):
+                found[key_id] = record
+        return found
 
     def holds(self, key_id: KeyId, segment: int | None = None) -> bool:
         """Whether any replica that can be reached has a record of this key, be it that it was forgotten.

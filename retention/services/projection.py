@@ -8,7 +8,7 @@ since (an audit that read a shard which another run replaced meanwhile) changes 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 
@@ -45,6 +45,7 @@ BATCH_ENTRIES = 2000
 BATCH_BYTES = 32 * 1024 * 1024
 
 
+FEW_KEYS = 8
 MAKES_PACKAGE = (events.PACKAGE_INGEST, events.PACKAGE_MOVE, events.PACKAGE_COPY)
 
 
@@ -64,6 +65,7 @@ class Projection:
     ) -> None:
         self._open_keyring = open_keyring
         self._keys = keys or {}
+        self._looked_up: Mapping[KeyId, bytes] = {}
         self._successors = successors
         self._actions: Mapping[str, Callable[[Transaction, Entry], None]] = {
             events.VOLUME_ADD: _volume,
@@ -94,7 +96,9 @@ class Projection:
         and its root key is not there.
         """
         packages: list[PackageRecord] = []
-        for entry in entries:
+        batch = list(entries)
+        self._looked_up = self._look_up(batch)
+        for entry in batch:
             try:
                 if entry.envelope.action in MAKES_PACKAGE:
                     packages.append(self._package(entry))
@@ -124,6 +128,16 @@ class Projection:
             contents = self._contents(envelope, entry.payload)
         return package_record(envelope, contents, self._names)
 
+    def _look_up(self, batch: Sequence[Entry]) -> Mapping[KeyId, bytes]:
+        """Return the keys of a long batch's packages, as far as they are easily found: one by one they cost more."""
+        wanted: dict[KeyId, int] = {}
+        for entry in batch:
+            key_id, segment = entry.envelope.data.get("key"), entry.envelope.data.get("key_segment")
+            is_made = entry.envelope.action in MAKES_PACKAGE and entry.payload is not None
+            if is_made and isinstance(key_id, str) and isinstance(segment, int) and key_id not in self._keys:
+                wanted[KeyId(key_id)] = segment
+        return self._keyring.package_keys(wanted) if len(wanted) > FEW_KEYS else {}
+
     def _contents(self, envelope: Envelope, manifest: bytes) -> Contents | None:
         """Open the manifest; a package whose key was destroyed or is damaged stays known by its public facts alone.
 
@@ -136,7 +150,8 @@ class Projection:
         key_id, segment = KeyId(text_of(envelope.data, "key")), number_of(envelope.data, "key_segment")
         keyring = self._keyring  # that it cannot be opened is another matter than that it lacks a key
         try:
-            key = self._keys.get(key_id) or keyring.package_key(key_id, segment)
+            key = self._keys.get(key_id) or self._looked_up.get(key_id)
+            key = key or keyring.package_key(key_id, segment)
         except (KeyUnavailableError, KeyringBrokenError):
             return None if self._successors is None else self._successors.contents_of(package)
         return read_contents(manifest, Sealer.of(key, package, institution))
