@@ -146,9 +146,9 @@ def open_archive(root: Path, *, as_of: datetime | None = None, person: str | Non
     in_force = settings
     is_noted = catalog.state(CONFIG_TEXT_STATE) == written.decode("utf-8", "replace")
     if not is_noted:
-        from retention.services import config
+        from retention.services.config_in_force import settings_in_force
 
-        in_force = config.settings_in_force(catalog, written.decode("utf-8", "replace"), settings)
+        in_force = settings_in_force(catalog, written.decode("utf-8", "replace"), settings)
     stores = _stores(root, in_force, catalog.archive_id(), catalog, SystemClock())
     stores.is_config_waiting, stores.is_config_noted = in_force is not settings, is_noted
     if as_of is not None:

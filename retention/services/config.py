@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retention.catalog.approvals import RequestRecord
-from retention.catalog.catalog import Catalog
 from retention.catalog.state import CONFIG_SEEN_STATE, CONFIG_TEXT_STATE
 from retention.journal.envelope import NewEntry
 from retention.model.errors import RefusedError
-from retention.model.layout import ArchiveSettings, InstitutionSpec
+from retention.model.layout import InstitutionSpec
 from retention.policy.changes import Change
 from retention.services import commit, decisions, institutions, people, tiers
 from retention.services.config_changes import config_changes, flattened
@@ -44,14 +43,6 @@ class ConfigState:
     @property
     def is_applied(self) -> bool:
         return self.text == self.in_force and not self.changes
-
-
-def settings_in_force(catalog: Catalog, written: str, settings: ArchiveSettings) -> ArchiveSettings:
-    """Return the settings that count, where the file says `written` (which means `settings`)."""
-    applied = catalog.state(CONFIG_TEXT_STATE)
-    if applied is None or applied == written or not loosenings(_changes(applied, written)):
-        return settings
-    return parse_settings(applied)
 
 
 def is_waiting(stores: Stores) -> bool:

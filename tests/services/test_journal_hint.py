@@ -23,6 +23,7 @@ def test_what_is_no_position_is_no_hint(hint: bytes):
         ("retention.services.commit", "retention.policy.documents"),
         ("retention.services.commit", "numpy"),
         ("retention.archive", "retention.services.commit"),
+        ("retention.services.config_in_force", "retention.services.commit"),
     ],
 )
 def test_who_only_looks_does_not_wait_for_what_he_does_not_use(module: str, absent: str):
