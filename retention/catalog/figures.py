@@ -35,6 +35,7 @@ class InState:
     institution: str
     state: str
     studies: int
+    instances: int
     bytes_received: int
 
 
@@ -118,7 +119,7 @@ class Figures:
         """Return how many studies are in which state."""
         columns = (INSTITUTION.c.name, STUDY.c.state)
         statement = (
-            select(*columns, func.count(), func.sum(STUDY.c.bytes_received))
+            select(*columns, func.count(), func.sum(STUDY.c.instances), func.sum(STUDY.c.bytes_received))
             .select_from(STUDY)
             .join(INSTITUTION, INSTITUTION.c.id == STUDY.c.institution_row)
             .where(*_of(self._institution))
@@ -126,8 +127,8 @@ class Figures:
             .order_by(*columns)
         )
         return [
-            InState(name, state, studies, int(received))
-            for name, state, studies, received in self._connection.execute(statement)
+            InState(name, state, studies, int(instances), int(received))
+            for name, state, studies, instances, received in self._connection.execute(statement)
         ]
 
     def endings(self) -> list[Ending]:

@@ -179,7 +179,13 @@ def test_the_certificate_says_all_and_proves_itself(office: Office, tmp_path: Pa
     assert digest == hashlib.sha256(canonical.encode()).hexdigest()
     for entry in office("report", "compliance", "--year", "2027", "--out", tmp_path / "B").data["files"]:
         assert entry
-    key = json.loads((tmp_path / "B" / "report.json").read_text())["journal"]["signing_key"]
+    report = json.loads((tmp_path / "B" / "report.json").read_text())
+    balance = report["holdings"]["balance"]
+    counted = [balance[part]["instances"] for part in ("opening", "arrived", "gone", "closing")]
+    assert counted == [6, 0, 4, 2]
+    assert "out_of_balance" not in {one["what"] for one in report["exceptions"]}
+    assert [policy["name"] for policy in report["policies"]] == ["short"]
+    key = report["journal"]["signing_key"]
     assert note.signers([VerifierKey.parse(key)])
 
 

@@ -55,6 +55,7 @@ class Gathered:
     history: History
     held: Sequence[Held]
     states: Sequence[InState]
+    held_instances: int
     endings: Sequence[Ending]
     ended: int
     ending_soon: int
@@ -111,16 +112,15 @@ def _balance(gathered: Gathered) -> dict[str, JsonValue]:
     closing.add(history.opening)
     closing.add(history.arrived)
     gone = history.gone
-    closing.packages -= gone.packages
     closing.instances -= gone.instances
     closing.bytes_received -= gone.bytes_received
-    held_instances = sum(row.instances for row in gathered.held)
     return {
         "opening": _amount(history.opening, history.studies_before),
         "arrived": _amount(history.arrived, history.studies_arrived),
-        "gone": _amount(gone, 0),
-        "closing": _amount(closing, history.studies_before + history.studies_arrived),
-        "catalog_instances": held_instances,
+        "gone": _amount(gone, history.studies_gone),
+        "closing": _amount(closing, history.studies_before + history.studies_arrived - history.studies_gone),
+        "arrived_again": history.rearrived,
+        "catalog_instances": gathered.held_instances,
         "covers_today": gathered.identity.until_on >= gathered.identity.made_at.date(),
     }
 
@@ -128,7 +128,6 @@ def _balance(gathered: Gathered) -> dict[str, JsonValue]:
 def _amount(amount: Amount, studies: int) -> dict[str, JsonValue]:
     return {
         "studies": studies,
-        "packages": amount.packages,
         "instances": amount.instances,
         "bytes": amount.bytes_received,
     }
@@ -298,7 +297,10 @@ def _exceptions(gathered: Gathered, balance: dict[str, JsonValue]) -> list[JsonV
         "tier_problems": sum(1 for tier in gathered.tiers if tier.problem),
         "without_policy": 0 if gathered.policies else sum(row.studies for row in gathered.states),
         "no_audit": int(audits.entries == 0 and bool(gathered.checked)),
-        "out_of_balance": int(balance["covers_today"] is True and counted != balance["catalog_instances"]),
+        "out_of_balance": int(
+            balance["covers_today"] is True
+            and not 0 <= counted - gathered.held_instances <= gathered.history.rearrived
+        ),
     }
     return [{"what": what, "number": number} for what, number in numbers.items() if number > 0]
 

@@ -6,11 +6,15 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from retention import __version__
+from retention.catalog.policy_records import RETENTION_POLICY
 from retention.catalog.records import InstitutionRecord
+from retention.model.canonical import JsonValue
+from retention.model.clock import format_instant
 from retention.model.identifiers import new_id
 from retention.services import initialise, institutions
 from retention.services.compliance.contents import AGES_DAYS, Gathered, Identity
 from retention.services.compliance.history import Consistency, prove_consistency, read_history
+from retention.services.in_force import retention_policy
 from retention.services.signing import archive_signer
 from retention.services.stores import Stores
 from retention.services.volume_care import tier_statuses
@@ -48,11 +52,13 @@ def gather(
         made_at=made_at,
     )
     with stores.catalog.figures(_name_of(owner)) as figures:
+        states = figures.states()
         gathered = Gathered(
             identity=identity,
             history=history,
             held=figures.held(),
-            states=figures.states(),
+            states=states,
+            held_instances=sum(row.instances for row in states),
             endings=figures.endings(),
             ended=figures.ended(made_at.date()),
             ending_soon=figures.ended(made_at.date() + timedelta(days=365)) - figures.ended(made_at.date()),
@@ -64,8 +70,47 @@ def gather(
             root_before=proof.first_root,
             root=proof.second_root,
             signing_key=str(signer.verifier),
+            policies=_policies(stores, owner),
+            holds=_holds(stores, owner, made_at.date()),
         )
     return gathered, proof
+
+
+def _policies(stores: Stores, owner: InstitutionRecord | None) -> list[dict[str, JsonValue]]:
+    """Return the retention policies in force that an institution lists (all of them, for the whole archive)."""
+    listed = None if owner is None else set(owner.spec.policies)
+    with stores.catalog.deciding() as step:
+        in_force = [force.policy for force in step.in_force() if force.policy.kind == RETENTION_POLICY]
+    found: list[dict[str, JsonValue]] = []
+    for record in in_force:
+        if listed is None or record.name in listed:
+            policy = retention_policy(record)
+            review_by = policy.review_by
+            found.append(
+                {
+                    "name": record.name,
+                    "version": record.version,
+                    "digest": record.digest,
+                    "legal_basis": policy.legal_basis.text,
+                    "review_by": None if review_by is None else review_by.isoformat(),
+                }
+            )
+    return sorted(found, key=lambda one: str(one["name"]))
+
+
+def _holds(stores: Stores, owner: InstitutionRecord | None, today: date) -> list[dict[str, JsonValue]]:
+    """Return the holds in force: whose, since when, and whether somebody should have looked again. No names."""
+    names = {one.institution_id: one.spec.name for one in stores.catalog.institutions()}
+    return [
+        {
+            "id": hold.hold_id,
+            "institution": names[hold.institution_id],
+            "placed_at": format_instant(hold.placed_at),
+            "state": "overdue" if hold.reassess_on < today else "standing",
+        }
+        for hold in stores.catalog.holds.standing()
+        if owner is None or hold.institution_id == owner.institution_id
+    ]
 
 
 def _midnight(day: date) -> datetime:

@@ -17,6 +17,7 @@ from retention.model.findings import Finding
 from retention.model.identifiers import InstitutionId
 from retention.package.manifest import KIND_STUDY
 from retention.services import audit_record, events
+from retention.services.entries import disposal
 from retention.services.events import number_of, text_of
 from retention.services.stores import Stores
 
@@ -77,6 +78,9 @@ class History:
     gone: Amount = field(default_factory=Amount)
     studies_before: int = 0
     studies_arrived: int = 0
+    studies_gone: int = 0
+    rearrived: int = 0
+    """Instances of packages that brought again, among others, what had been lost."""
     quarantined: int = 0
     by_month: dict[tuple[str, str], Amount] = field(default_factory=dict)
     actions: Counter[str] = field(default_factory=Counter)
@@ -110,6 +114,8 @@ class Reading:
                 self.history.began_at = envelope.at
             if envelope.action == events.PACKAGE_INGEST and self._is_ours(envelope.institution):
                 self._arrived(entry)
+            elif envelope.action == disposal.DESTROY and self._is_ours(envelope.institution):
+                self._gone(entry)
             elif envelope.action == events.AUDIT_RUN and envelope.at >= self._from_at:
                 self._audited(entry)
         return self.history
@@ -123,6 +129,8 @@ class Reading:
             self.history.quarantined += number_of(data, "instances")
             return
         amount = Amount(1, number_of(data, "instances"), number_of(data, "bytes_received"))
+        if "replaces" in data:
+            self.history.rearrived += amount.instances
         is_before = at < self._from_at
         (self.history.opening if is_before else self.history.arrived).add(amount)
         month = (at.strftime("%Y-%m"), text_of(data, "tier"))
@@ -137,6 +145,18 @@ class Reading:
                 self.history.studies_before += 1
             else:
                 self.history.studies_arrived += 1
+
+    def _gone(self, entry: Entry) -> None:
+        """A study was destroyed: what left before the period is no part of its opening."""
+        data, history = entry.envelope.data, self.history
+        amount = Amount(0, number_of(data, "instances"), number_of(data, "bytes_received"))
+        if entry.envelope.at >= self._from_at:
+            history.gone.add(amount)
+            history.studies_gone += 1
+            return
+        history.opening.instances -= amount.instances
+        history.opening.bytes_received -= amount.bytes_received
+        history.studies_before -= 1
 
     def _audited(self, entry: Entry) -> None:
         audits, data = self.history.audits, entry.envelope.data
