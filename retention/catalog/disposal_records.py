@@ -48,8 +48,19 @@ class BuriedPackage:
 
 
 @dataclass(frozen=True, slots=True)
+class BuriedKey:
+    """The key of a patient of whom nothing is held any more, and where it lies in the keyring."""
+
+    key_id: KeyId
+    segment: int
+
+
+@dataclass(frozen=True, slots=True)
 class TombstoneRecord:
-    """A study that was destroyed, named by its keyed digest. `decision`: the whole decision it rested on."""
+    """A study that was destroyed, named by its keyed digest. `decision`: the whole decision it rested on.
+
+    `patient_keys`: of the patient whose last study it was, under every name; empty as long as there is another study.
+    """
 
     study: str
     institution_id: InstitutionId
@@ -63,6 +74,7 @@ class TombstoneRecord:
     sequence: int
     packages: tuple[BuriedPackage, ...] = ()
     decision: Mapping[str, Any] = field(default_factory=dict)
+    patient_keys: tuple[BuriedKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,15 @@ class CertificateRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DoomedPatient:
+    """Whose study is to be destroyed: the patient's row, how many studies are held, and the keys, under every name."""
+
+    root: int
+    studies: int
+    keys: tuple[BuriedKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Doomed:
     """All that a study has in the catalog, to be destroyed: packages in whatever form, and their shards' places."""
 
@@ -86,3 +107,5 @@ class Doomed:
     packages: tuple[BuriedPackage, ...]
     shards: tuple[tuple[PackageId, int, int, str], ...]
     """Package, number, generation, volume."""
+    patients: tuple[DoomedPatient, ...]
+    """The one it belongs to, and the one its header names where that is another."""

@@ -39,7 +39,8 @@ class ProposalRow(Base, table=True):
 
 
 class TombstoneRow(Base, table=True):
-    """A study that was destroyed. `study_row` was its row; `sequence` is the entry that destroyed it."""
+    """A study that was destroyed. `study_row` was its row; `sequence` is the entry that destroyed it; `patient_keys`
+    are those destroyed with it, `[key, segment]` each."""
 
     __tablename__ = "tombstone"
     __table_args__ = (
@@ -59,6 +60,7 @@ class TombstoneRow(Base, table=True):
     rule: str = Field(sa_column=Column("rule", Text(), nullable=False))
     keep_until_on: date = Field(sa_column=Column("keep_until_on", Date(), nullable=False))
     decision: dict[str, Any] = Field(sa_column=Column("decision", JSON(), nullable=False))
+    patient_keys: list[Any] = Field(sa_column=Column("patient_keys", JSON(), nullable=False))
     instances: int = Field(sa_column=Column("instances", BigInteger(), nullable=False))
     bytes_received: int = Field(sa_column=Column("bytes_received", BigInteger(), nullable=False))
 
@@ -108,7 +110,7 @@ GUARDS = (
     unreplaced("proposal", ("id",), ("proposal_id",)),
     frozen(
         "tombstone", "id", "sequence", "institution_row", "proposal_row", "study_row", "study", "disposed_at",
-        "disposed_on", "rule", "keep_until_on", "decision", "instances", "bytes_received",
+        "disposed_on", "rule", "keep_until_on", "decision", "patient_keys", "instances", "bytes_received",
     ),
     kept("tombstone"),
     unreplaced("tombstone", ("id",), ("sequence",)),

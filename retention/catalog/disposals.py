@@ -12,17 +12,21 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 
+from retention.catalog.columns import storable
 from retention.catalog.database import Database
 from retention.catalog.disposal_records import (
+    BuriedKey,
     BuriedPackage,
     CertificateRecord,
     Doomed,
+    DoomedPatient,
     ProposalRecord,
     ProposedStudy,
     TombstoneRecord,
 )
 from retention.catalog.disposal_tables import BURIED, CERTIFICATE, PROPOSAL, TOMBSTONE
-from retention.catalog.fact_tables import ATTRIBUTION
+from retention.catalog.fact_tables import ATTRIBUTION, PATIENT
+from retention.catalog.patients import find_patients
 from retention.catalog.places import PlaceRows
 from retention.catalog.recall_tables import RECALL
 from retention.catalog.tables import INSTANCE, INSTITUTION, PACKAGE, SERIES, SHARD, STUDY, VOLUME, WORK
@@ -173,14 +177,14 @@ class DisposalWriting:
             )
         )
 
-    def bury(self, tombstone: TombstoneRecord) -> None:
-        """Write a tombstone, and take the study and everything it has out of the holdings.
+    def bury(self, tombstone: TombstoneRecord) -> list[int]:
+        """Write a tombstone, and take the study and everything it has out of the holdings; return its patients.
 
         Raises ValueError for a proposal that is not known.
         """
         known = select(TOMBSTONE.c.id).where(TOMBSTONE.c.sequence == tombstone.sequence)
         if self._connection.execute(known).first() is not None:
-            return
+            return []
         proposal = self._known_proposal_row(tombstone.proposal_id)
         names = [package.package_id for package in tombstone.packages]
         rows = dict(
@@ -203,6 +207,7 @@ class DisposalWriting:
                 rule=tombstone.rule,
                 keep_until_on=tombstone.keep_until_on,
                 decision=dict(tombstone.decision),
+                patient_keys=[[key.key_id, key.segment] for key in tombstone.patient_keys],
                 instances=tombstone.instances,
                 bytes_received=tombstone.bytes_received,
             )
@@ -220,7 +225,9 @@ class DisposalWriting:
                 )
             )
         self._connection.execute(update(PROPOSAL).where(PROPOSAL.c.id == proposal).values(state="executing"))
+        roots = [] if study_row is None else _patients_of(self._connection, study_row)
         self._delete(list(rows), study_row)
+        return roots
 
     def note_removed(self, remains: Mapping[PackageId, Sequence[tuple[str, str]]]) -> None:
         """Note what still lies on volumes of packages whose study was destroyed."""
@@ -304,6 +311,7 @@ def _tombstones(connection: Connection, wanted: Select[Any]) -> list[TombstoneRe
             row.sequence,
             tuple(buried.get(row.id, ())),
             row.decision,
+            tuple(BuriedKey(key_id, segment) for key_id, segment in row.patient_keys),
         )
         for row in rows
     ]
@@ -327,6 +335,32 @@ def _doomed(connection: Connection, study_row: int) -> Doomed:
         study.bytes_received,
         tuple(BuriedPackage(row.package_id, row.key_id, row.key_segment, ()) for row in packages),
         tuple((package, number, generation, volume) for package, number, generation, volume in shards),
+        tuple(_patient(connection, root) for root in _patients_of(connection, study_row)),
+    )
+
+
+def _patients_of(connection: Connection, study_row: int) -> list[int]:
+    """Return whose a study is: the one it belongs to, and the one its header names where a fact says otherwise."""
+    study = connection.execute(select(STUDY).where(STUDY.c.id == study_row)).one()
+    roots = set() if study.patient_row is None else {study.patient_row}
+    if study.patient_id is not None:
+        named = (study.institution_row, storable(study.patient_id), storable(study.issuer or ""))
+        roots |= {place.root for place in find_patients(connection, [named]).values()}
+    return sorted(roots)
+
+
+def _patient(connection: Connection, root: int) -> DoomedPatient:
+    studies = select(func.count()).select_from(STUDY).where(STUDY.c.patient_row == root)
+    keys = select(PATIENT.c.key_id, PATIENT.c.key_segment).where(
+        PATIENT.c.root_row == root, PATIENT.c.key_id.is_not(None)
+    )
+    return DoomedPatient(
+        root,
+        int(connection.execute(studies).scalar_one()),
+        tuple(
+            BuriedKey(key_id, segment)
+            for key_id, segment in connection.execute(keys.order_by(PATIENT.c.key_id))
+        ),
     )
 
 

@@ -121,14 +121,29 @@ class FactWriter:
         """
         gone = select(PATIENT.c.id).where(PATIENT.c.key_id.in_(key_ids))
         rows = list(self._connection.execute(gone).scalars())
+        roots = self._roots(rows)
+        self._drop_recorded(rows)
+        for start in range(0, len(rows), KEYS):
+            forgotten = {"key_id": None, "key_segment": None}
+            chunk = rows[start : start + KEYS]
+            self._connection.execute(update(PATIENT).where(PATIENT.c.id.in_(chunk)).values(forgotten))
+        self.leave(roots)
+        return len(rows)
+
+    def leave(self, roots: Iterable[int]) -> None:
+        """Drop those of these patients who have no study any more, under every name, with all that was recorded."""
+        for root in roots:
+            theirs = select(STUDY.c.id).where(STUDY.c.patient_row == root)
+            if self._connection.execute(theirs).first() is None:
+                self._drop_recorded(patients.family(self._connection, root))
+                self._connection.execute(delete(PATIENT).where(PATIENT.c.root_row == root))
+
+    def _drop_recorded(self, rows: Sequence[int]) -> None:
         for start in range(0, len(rows), KEYS):
             chunk = rows[start : start + KEYS]
             self._connection.execute(delete(FACT).where(FACT.c.patient_row.in_(chunk)))
             self._connection.execute(delete(ATTRIBUTION).where(ATTRIBUTION.c.patient_row.in_(chunk)))
             self._connection.execute(delete(ATTRIBUTION).where(ATTRIBUTION.c.into_row.in_(chunk)))
-            forgotten = {"key_id": None, "key_segment": None}
-            self._connection.execute(update(PATIENT).where(PATIENT.c.id.in_(chunk)).values(forgotten))
-        return len(rows)
 
     def _let_count(self, row: AnyRow) -> None:
         """Let an attribution count: studies and patients are told apart by it from now on."""

@@ -94,7 +94,7 @@ FROZEN = {
     "proposal": ("id", "proposal_id", "institution_row", "for_on", "made_at", "digest", "sequence"),
     "tombstone": (
         "id", "sequence", "institution_row", "proposal_row", "study_row", "study", "disposed_at", "disposed_on",
-        "rule", "keep_until_on", "decision", "instances", "bytes_received",
+        "rule", "keep_until_on", "decision", "patient_keys", "instances", "bytes_received",
     ),
     "buried": ("id", "package_id", "tombstone_row", "key_id"),
     "certificate": ("id", "number", "proposal_row", "sequence", "issued_at", "document"),

@@ -7,11 +7,12 @@ left out, and that an identity was only declared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from retention.catalog.approvals import GivenRecord, RequestRecord
 from retention.catalog.disposal_records import (
+    BuriedKey,
     BuriedPackage,
     CertificateRecord,
     ProposalRecord,
@@ -21,6 +22,7 @@ from retention.catalog.disposal_records import (
 from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
 from retention.model.errors import KeyUnavailableError, ObjectNotFoundError, StorageError
+from retention.model.identifiers import KeyId
 from retention.policy.disposal import Progress
 from retention.services import initialise
 from retention.services.entries.disposal import document_text
@@ -57,6 +59,7 @@ def _document(
     )
     tombstones = evidence.tombstones
     packages = [package for tombstone in tombstones for package in tombstone.packages]
+    patient_keys = [key for tombstone in tombstones for key in tombstone.patient_keys]
     is_rehearsal = initialise.is_rehearsal(stores)
     return {
         "schema": SCHEMA,
@@ -83,13 +86,15 @@ def _document(
             "instances": sum(one.instances for one in tombstones),
             "bytes": sum(one.bytes_received for one in tombstones),
             "packages": len(packages),
+            "patient_keys": len(patient_keys),
         },
         "method": {
-            "crypto_shred": "the packages' keys were destroyed in the keyring (NIST SP 800-88r2, cryptographic erase)",
+            "crypto_shred": "the keys of the packages, and of patients of whom no study is left, were destroyed in the"
+            " keyring (NIST SP 800-88r2, cryptographic erase)",
             "delete_shards": "every shard was removed from its volume, but for what `remains` lists",
         },
         "volumes": sorted({volume for package in packages for volume, _ in package.remains}),
-        "verification": _verification(stores, packages),
+        "verification": _verification(stores, packages, patient_keys),
         "remains": [{"volume": volume, "object": key, "why": why} for volume, key, why in evidence.remains],
         "backups": "copies of the keyring made outside this archive still open what they knew; the archive makes none",
     }
@@ -128,22 +133,26 @@ def _approval(stores: Stores, request: RequestRecord, given: GivenRecord) -> Jso
     }
 
 
-def _verification(stores: Stores, packages: Sequence[BuriedPackage]) -> JsonValue:
+def _verification(
+    stores: Stores, packages: Sequence[BuriedPackage], patient_keys: Sequence[BuriedKey]
+) -> JsonValue:
     """Try to read what was destroyed: no key may open, no shard may be there."""
-    keys_found = sum(_opens(stores, package) for package in packages)
+    keyring = stores.keyring
+    keys_found = sum(_opens(keyring.package_key, one.key_id, one.key_segment) for one in packages)
+    keys_found += sum(_opens(keyring.patient_key, one.key_id, one.segment) for one in patient_keys)
     shards = [place for package in packages for place in package.remains]
     shards_found = sum(_is_there(stores, volume, key) for volume, key in shards)
     return {
-        "keys_tried": len(packages),
+        "keys_tried": len(packages) + len(patient_keys),
         "keys_that_open": keys_found,
         "shards_looked_for": len(shards),
         "shards_found": shards_found,
     }
 
 
-def _opens(stores: Stores, package: BuriedPackage) -> bool:
+def _opens(find: Callable[[KeyId, int | None], bytes], key_id: KeyId, segment: int | None) -> bool:
     try:
-        stores.keyring.package_key(package.key_id, package.key_segment)
+        find(key_id, segment)
     except KeyUnavailableError:
         return False
     return True

@@ -13,12 +13,15 @@ from datetime import date
 
 from retention.catalog.approvals import RequestState
 from retention.catalog.disposal_records import (
+    BuriedKey,
     BuriedPackage,
     CertificateRecord,
+    Doomed,
     ProposalRecord,
     ProposedStudy,
     TombstoneRecord,
 )
+from retention.keyring.records import KeyKind
 from retention.model.errors import DisposalRefusedError, KeptError, StorageError
 from retention.model.identifiers import PackageId
 from retention.policy.disposal import Approval, Outcome, Progress, Terms, allowance, progress
@@ -176,6 +179,7 @@ def _require_within_limits(stores: Stores, record: ProposalRecord, terms: Terms,
 def _tombstones(stores: Stores, record: ProposalRecord, doomed: Sequence[Analysed]) -> list[TombstoneRecord]:
     names, now = Names(stores.keyring.index_key.secret), stores.clock.now()
     made = []
+    left: dict[int, int] = {}
     for one in doomed:
         found = stores.catalog.disposals.doomed(one.held.row)
         places: dict[PackageId, list[tuple[str, str]]] = {}
@@ -199,9 +203,21 @@ def _tombstones(stores: Stores, record: ProposalRecord, doomed: Sequence[Analyse
                 0,
                 packages,
                 decision_record(one.decision),
+                _keys_of_nobody(found, one.held.patient_row, left),
             )
         )
     return made
+
+
+def _keys_of_nobody(found: Doomed, owner: int | None, left: dict[int, int]) -> tuple[BuriedKey, ...]:
+    """Return the keys of patients that have no study any more once this one is gone; `left` counts what they have."""
+    keys: list[BuriedKey] = []
+    for patient in found.patients:
+        left.setdefault(patient.root, patient.studies)
+        left[patient.root] -= patient.root == owner
+        if left[patient.root] == 0:
+            keys += patient.keys
+    return tuple(keys)
 
 
 def _complete(stores: Stores, record: ProposalRecord, done: Executed) -> Executed:
@@ -210,6 +226,8 @@ def _complete(stores: Stores, record: ProposalRecord, done: Executed) -> Execute
     packages = [package for tombstone in tombstones for package in tombstone.packages]
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
+        of_patients = {key.key_id: key.segment for one in tombstones for key in one.patient_keys}
+        stores.keyring.forget(of_patients, of_patients, KeyKind.PATIENT)
         segments = {p.key_id: p.key_segment for p in packages if p.key_segment is not None}
         stores.keyring.forget([package.key_id for package in packages], segments)
     remains, why = _remove(stores, packages)

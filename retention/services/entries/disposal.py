@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from retention.catalog.disposal_records import (
+    BuriedKey,
     BuriedPackage,
     CertificateRecord,
     ProposalRecord,
@@ -95,6 +96,7 @@ def destruction_entry(tombstone: TombstoneRecord, by: By, key: OpenKey) -> NewEn
             "instances": tombstone.instances,
             "bytes_received": tombstone.bytes_received,
             "packages": [_package(package) for package in tombstone.packages],
+            "patient_keys": [[key.key_id, key.segment] for key in tombstone.patient_keys],
         },
         payload=payloads.seal({"decision": dict(tombstone.decision)}, key),
         payload_key=key.key_id,
@@ -104,7 +106,8 @@ def destruction_entry(tombstone: TombstoneRecord, by: By, key: OpenKey) -> NewEn
 def apply_destruction(applying: Applying, entry: Entry) -> None:
     envelope, data = entry.envelope, entry.envelope.data
     decision = (applying.payloads.read(entry) or {}).get("decision")
-    applying.transaction.disposals.bury(
+    keys = tuple(_read_key(row) for row in list_of(data, "patient_keys"))
+    patients = applying.transaction.disposals.bury(
         TombstoneRecord(
             envelope.objects["study"],
             _owner(entry),
@@ -118,8 +121,11 @@ def apply_destruction(applying: Applying, entry: Entry) -> None:
             envelope.seq,
             tuple(_read_package(row) for row in list_of(data, "packages")),
             decision if isinstance(decision, Mapping) else {},
+            keys,
         )
     )
+    applying.transaction.facts.forget([key.key_id for key in keys])
+    applying.transaction.facts.leave(patients)
 
 
 def removal_entry(
@@ -228,6 +234,13 @@ def _read_package(row: JsonValue) -> BuriedPackage:
     return BuriedPackage(
         PackageId(str(package)), KeyId(str(key)), segment, tuple(_place(place) for place in _parts(places))
     )
+
+
+def _read_key(row: JsonValue) -> BuriedKey:
+    key, segment = _parts(row, 2)
+    if not isinstance(segment, int):
+        raise TypeError("a key's segment is a number")
+    return BuriedKey(KeyId(str(key)), segment)
 
 
 def _place(value: JsonValue) -> tuple[str, str]:
