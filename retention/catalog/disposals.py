@@ -30,6 +30,7 @@ from retention.catalog.patients import find_patients
 from retention.catalog.places import PlaceRows
 from retention.catalog.recall_tables import RECALL
 from retention.catalog.tables import INSTANCE, INSTITUTION, PACKAGE, SERIES, SHARD, STUDY, VOLUME, WORK
+from retention.model.errors import NotFoundError
 from retention.model.identifiers import InstitutionId, PackageId
 
 CHUNK = 500
@@ -107,6 +108,19 @@ class Disposals:
         )
         with self._database.read() as connection:
             return [(row, uid) for row, uid in connection.execute(wanted)]
+
+    def study_row(self, institution_id: InstitutionId, study_uid: str) -> int:
+        """The row of a study. Raises NotFoundError when it is not held."""
+        wanted = (
+            select(STUDY.c.id)
+            .join(INSTITUTION, INSTITUTION.c.id == STUDY.c.institution_row)
+            .where(INSTITUTION.c.institution_id == institution_id, STUDY.c.study_uid == study_uid)
+        )
+        with self._database.read() as connection:
+            row: int | None = connection.execute(wanted).scalar()
+        if row is None:
+            raise NotFoundError(f"no study {study_uid} is held", study=study_uid)
+        return row
 
     def doomed(self, study_row: int) -> Doomed:
         """All that a study has."""

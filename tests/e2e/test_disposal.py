@@ -119,6 +119,8 @@ def test_a_record_leaves_only_by_the_whole_way_and_nothing_of_it_is_left(office:
     assert [(row["studies"], row["earliest_date"], row["latest_date"]) for row in rows] == [
         ("2", "20200101", "20200202")
     ]
+    early = office.at(GRACE, "disposal", "request", YOUNG, "--reason", "a letter", code=12).data
+    assert (early["article"], early["legal_bases"]) == ("GDPR Art. 17(3)(b) and (c)", ["a test"])
     before = {study["study_uid"] for study in office.studies()}
     assert before == {GONE, HELD, YOUNG}
 

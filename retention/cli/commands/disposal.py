@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         DisposalCertificate,
         DisposalExecute,
         DisposalFile,
+        DisposalRequest,
         Disposals,
         Proposal,
         ProposedStudy,
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
     group.command("bordereau")(bordereau)
     group.command("execute")(execute)
     group.command("certificate")(certificate)
+    group.command("request")(request)
     app.add_typer(group, name="disposal")
 
 
@@ -153,6 +155,35 @@ def certificate(proposal: Identifier, out: Out) -> Result[DisposalCertificate]:
     _write(out, text)
     data: DisposalCertificate = {"file": str(out), "certificates": [document]}
     return Result(data, [current.say("disposal.written", file=out)])
+
+
+@command("disposal request")
+def request(
+    study: Annotated[str, typer.Argument(metavar="UID", help="Its Study Instance UID.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Who asks for erasure, and why.")],
+    institution: Annotated[str | None, typer.Option(metavar="NAME", help="Whose study.")] = None,
+) -> Result[DisposalRequest]:
+    """Record that somebody asks for a study to be erased, and answer with the law. Destroys nothing."""
+    from retention.services.disposal.erasure import ask_for_erasure
+
+    with closing(current.open(to_write=True)) as stores:
+        answer = ask_for_erasure(stores, study, institution, reason)
+    until = answer.decision.keep_until
+    data: DisposalRequest = {
+        "study_uid": answer.study_uid,
+        "refused": answer.article is not None,
+        "article": answer.article,
+        "state": answer.decision.state.value,
+        "keep_until": None if until is None else until.isoformat(),
+        "legal_bases": list(answer.legal_bases),
+    }
+    if answer.article is None:
+        return Result(data, [current.say("disposal.request_open")])
+    lines = [
+        current.say("disposal.request_refused", article=answer.article, state=data["state"]),
+        *(current.say("disposal.request_basis", basis=basis) for basis in answer.legal_bases),
+    ]
+    return Result(data, lines, exit_codes.NOT_ALLOWED)
 
 
 def _proposal(stores: Stores, record: ProposalRecord) -> Proposal:

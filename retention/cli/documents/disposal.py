@@ -55,6 +55,18 @@ class DisposalExecute(TypedDict):
     """What media have not given up yet; it cannot be read any more."""
 
 
+class DisposalRequest(TypedDict):
+    """A request for erasure, as recorded, and its answer. Nothing is ever destroyed by it."""
+
+    study_uid: str
+    refused: bool
+    article: str | None
+    """The article that stands against it; None: nothing does, and the ordinary way is open."""
+    state: str
+    keep_until: Day | None
+    legal_bases: list[str]
+
+
 class DisposalFile(TypedDict):
     """A file that was written."""
 

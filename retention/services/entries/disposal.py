@@ -32,6 +32,7 @@ REFUSE = "disposal.refuse"
 DESTROY = "disposal.destroy"
 REMOVE = "disposal.remove"
 CERTIFY = "disposal.certify"
+ERASURE = "disposal.erasure-request"
 
 
 @dataclass(frozen=True, slots=True)
