@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +15,11 @@ from retention.cli.commands.archive import ingest_counts
 from retention.cli.demo import damage
 from retention.cli.demo.life import Life
 from retention.cli.demo.proof import Comparison, Sources, compare
+from retention.cli.demo.stage import Show, Stage, Step
+from retention.cli.demo.twenty_years import TwentyYears
+from retention.cli.demo.years import Years
 from retention.cli.invocation import Result, current
-from retention.cli.text import size_text, strong, table_lines, toned
+from retention.cli.text import size_text, table_lines, toned
 from retention.dicom.samples import sample_folder
 from retention.model.clock import SystemClock
 from retention.model.findings import Health
@@ -35,22 +38,26 @@ RECOVER_NOTES = ".reason.txt"
 
 SHOWN_STUDIES = 4
 
-Show = Callable[[str], None]
-
 
 def tell(dicom: Path | None, keep: Path | None, show: Show) -> Result[Demo]:
     """Tell the story with the user's files, or with pydicom's. Raises UsageError, and whatever stops a step."""
     os.environ.pop(ROOT_KEY_FILE, None)  # it names the key of an archive that is not this one
-    folder = sample_folder() if dicom is None else dicom
-    if folder is None:
+    samples = sample_folder()
+    if samples is None:
         raise current.usage_error("demo.nothing", folder="pydicom")
+    folder = samples if dicom is None else dicom
     with _workspace() as workspace:
         sources = Sources.below(folder)
         if not sources.files:
             raise current.usage_error("demo.nothing", folder=folder)
         life = Life(keep or workspace / "archive", current.progress())
-        story = Story(life, folder, sources, workspace, show)
+        clock, stage = SystemClock(), Stage(show)
+        began_s = clock.monotonic_s()
+        story = Story(life, folder, sources, workspace, stage)
         story.tell()
+        years = Years(workspace / "rehearsal", life.progress)
+        TwentyYears(stage, years, samples, life.root, workspace).tell()
+        story.seconds = clock.monotonic_s() - began_s
     return _result(story, is_kept=keep is not None)
 
 
@@ -67,22 +74,6 @@ def _workspace() -> Iterator[Path]:
 
 
 @dataclass(slots=True)
-class Step:
-    """One thing that is done, and whether what it is to prove is proven."""
-
-    key: str
-    title: str
-    proven: bool = False
-    outcome: str = ""
-    seconds: float = 0.0
-
-    def prove(self, proven: bool, variant: str = "", **values: object) -> None:
-        """Note what was measured; `variant` chooses another sentence for it."""
-        self.proven = proven
-        self.outcome = current.say(f"demo.{self.key}_outcome{variant}", **values)
-
-
-@dataclass(slots=True)
 class Story:
     """Everything in its order. `workspace` takes what is given back; it is empty at first."""
 
@@ -90,8 +81,7 @@ class Story:
     folder: Path
     sources: Sources
     workspace: Path
-    show: Show
-    steps: list[Step] = field(default_factory=list)
+    stage: Stage
     returned: list[Comparison] = field(default_factory=list)
     """What came back at the end, for each of the two hospitals."""
     seconds: float = 0.0
@@ -106,10 +96,8 @@ class Story:
         return max((len(each.reencoded) for each in self.returned), default=0)
 
     def tell(self) -> None:
-        clock = SystemClock()
-        began_s = clock.monotonic_s()
         files, size = len(self.sources.files), size_text(self.sources.size_bytes)
-        self.show(current.say("demo.opening", files=files, size=size, folder=self.folder))
+        self.stage.show(current.say("demo.opening", files=files, size=size, folder=self.folder))
         self._begin()
         self._keep(FIRST, "hot")
         self._keep(SECOND, "cold")
@@ -119,81 +107,84 @@ class Story:
         self._lose_catalog()
         self._give_back()
         self._do_without()
-        self.seconds = clock.monotonic_s() - began_s
 
     def _begin(self) -> None:
-        with self._step("begin", archive=self.life.root) as step:
+        with self.stage.step("begin", archive=self.life.root) as step:
             settings = self.life.begin("demo")
             volumes = len(settings.volumes)
-            self._say("begin_done", volumes=volumes)
-            step.prove(settings.volumes.keys() >= {*DEAD, *DECAYED, *LEFT}, volumes=volumes)
+            self.stage.say("begin_done", volumes=volumes)
+            step.prove(
+                settings.volumes.keys() >= {*DEAD, *DECAYED, *LEFT},
+                volumes=volumes,
+                tiers=len(settings.tiers),
+            )
 
     def _keep(self, institution: str, tier: str) -> None:
-        with self._step("keep", institution=institution, tier=tier, folder=self.folder) as step:
+        with self.stage.step("keep", institution=institution, tier=tier, folder=self.folder) as step:
             report = self.life.keep(self.folder, institution, tier)
             for line in ingest_counts(report):
-                self.show(f"   {line}")
-            self._say("keep_done")
+                self.stage.show(f"   {line}")
+            self.stage.say("keep_done")
             stored = report.stored + report.conflicts + report.quarantined
             taken = stored + report.duplicates + report.reencoded
             step.prove(taken == len(self.sources.files), taken=taken, files=len(self.sources.files))
 
     def _look(self) -> None:
-        with self._step("look") as step:
+        with self.stage.step("look") as step:
             held = self.life.held()
             for study in held[:SHOWN_STUDIES]:
-                self._say(
+                self.stage.say(
                     "look_study",
                     uid=study.study_uid,
                     institution=study.institution,
                     tiers=", ".join(study.tiers),
                 )
-            self._say("look_more", more=max(0, len(held) - SHOWN_STUDIES))
+            self.stage.say("look_more", more=max(0, len(held) - SHOWN_STUDIES))
             sound = sum(study.health is Health.SOUND for study in held)
             step.prove(sound == len(held) > 0, sound=sound, studies=len(held))
 
     def _lose_disks(self) -> None:
-        with self._step("disks", volumes=" ".join(DEAD)) as step:
+        with self.stage.step("disks", volumes=" ".join(DEAD)) as step:
             lost = sum(damage.empty(self.life.root / volume) for volume in DEAD)
-            self._say("disks_gone", files=lost)
+            self.stage.say("disks_gone", files=lost)
             self.life.give_back(SECOND, self.workspace / "meanwhile")
             meanwhile = compare(self.sources.files, self.workspace / "meanwhile")
             files = len(self.sources.files)
-            self._say("disks_meanwhile", institution=SECOND, equal=meanwhile.equal, files=files)
+            self.stage.say("disks_meanwhile", institution=SECOND, equal=meanwhile.equal, files=files)
             self._mend(step)
             step.proven = step.proven and meanwhile.is_proof
 
     def _decay(self) -> None:
-        with self._step("decay", volumes=" ".join(DECAYED)) as step:
+        with self.stage.step("decay", volumes=" ".join(DECAYED)) as step:
             flipped = sum(damage.flip_a_bit_everywhere(self.life.root / volume) for volume in DECAYED)
-            self._say("decay_done", files=flipped)
+            self.stage.say("decay_done", files=flipped)
             self._mend(step)
 
     def _mend(self, step: Step) -> None:
         """Audit twice: the first one has to find and repair everything, the second to find nothing."""
         first = self.life.audit()
         findings, repaired = len(first.findings), sum(finding.repaired for finding in first.findings)
-        self._say("audit_first", findings=findings, damaged=first.damaged, repaired=first.repaired)
+        self.stage.say("audit_first", findings=findings, damaged=first.damaged, repaired=first.repaired)
         left = len(self.life.audit().findings)
-        self._say("audit_second", left=left)
+        self.stage.say("audit_second", left=left)
         is_mended = findings == repaired > 0 and first.repaired == first.damaged > 0
         step.prove(is_mended and not left and not first.lost, findings=findings, repaired=repaired, left=left)
 
     def _lose_catalog(self) -> None:
-        with self._step("catalog") as step:
+        with self.stage.step("catalog") as step:
             before = self.life.held()
             damage.lose_catalog(self.life.root)
             error = self.life.missing_catalog()
             if error is not None:
-                self._say("catalog_gone", message=error.message, hint=error.hint)
+                self.stage.say("catalog_gone", message=error.message, hint=error.hint)
             report = self.life.rebuild()
             after = self.life.held()
-            self._say("catalog_back", entries=report.entries)
+            self.stage.say("catalog_back", entries=report.entries)
             same = sum(study in after for study in before)
             step.prove(error is not None and before == after, same=same, before=len(before))
 
     def _give_back(self) -> None:
-        with self._step("export") as step:
+        with self.stage.step("export") as step:
             for institution in (FIRST, SECOND):
                 out = self.workspace / "given-back" / institution
                 self.life.give_back(institution, out)
@@ -201,11 +192,11 @@ class Story:
             self._prove_return(step, self.returned)
 
     def _do_without(self) -> None:
-        with self._step("alone", first=LEFT[0], volumes=" ".join(LEFT)) as step:
+        with self.stage.step("alone", first=LEFT[0], volumes=" ".join(LEFT)) as step:
             out = self.workspace / "recovered"
             complaint = self.life.recover_alone(LEFT, out)
             if complaint is not None:
-                self._say("alone_complaint", complaint=complaint)
+                self.stage.say("alone_complaint", complaint=complaint)
             self._prove_return(step, [self._compared(out, notes=RECOVER_NOTES)])
             step.proven = step.proven and complaint is None
 
@@ -222,31 +213,16 @@ class Story:
 
     def _compared(self, out: Path, notes: str | None = None) -> Comparison:
         found = compare(self.sources.files, out, notes)
-        self._say("compared", equal=found.equal, absent=len(found.absent), strange=len(found.strange))
+        self.stage.say("compared", equal=found.equal, absent=len(found.absent), strange=len(found.strange))
         if found.reencoded:
-            self._say("compared_reencoded", count=len(found.reencoded))
+            self.stage.say("compared_reencoded", count=len(found.reencoded))
         for path in (*found.absent, *found.strange):
-            self._say("compared_path", path=path)
+            self.stage.say("compared_path", path=path)
         return found
-
-    @contextmanager
-    def _step(self, key: str, **values: object) -> Iterator[Step]:
-        clock = SystemClock()
-        began_s = clock.monotonic_s()
-        step = Step(key, current.say(f"demo.{key}_title", **values))
-        self.steps.append(step)
-        self.show("")
-        self.show(strong(f"{len(self.steps)}. {step.title}"))
-        self._say(f"{key}_command", **values)
-        yield step
-        step.seconds = clock.monotonic_s() - began_s
-
-    def _say(self, key: str, **values: object) -> None:
-        self.show(f"   {current.say(f'demo.{key}', **values)}")
 
 
 def _result(story: Story, *, is_kept: bool) -> Result[Demo]:
-    proven = all(step.proven for step in story.steps)
+    proven = all(step.proven for step in story.stage.steps)
     data: Demo = {
         "archive": str(story.life.root),
         "kept": is_kept,
@@ -263,7 +239,7 @@ def _result(story: Story, *, is_kept: bool) -> Result[Demo]:
                 "outcome": step.outcome,
                 "seconds": round(step.seconds, 3),
             }
-            for step in story.steps
+            for step in story.stage.steps
         ],
     }
     return Result(data, _closing(story, proven, is_kept), exit_codes.DONE if proven else exit_codes.FINDINGS)
@@ -275,7 +251,7 @@ def _closing(story: Story, proven: bool, is_kept: bool) -> Iterator[str]:
         [current.say(f"demo.column_{name}") for name in ("step", "proven", "outcome", "seconds")],
         (
             [step.title, "ok" if step.proven else "failed", step.outcome, f"{step.seconds:.1f}"]
-            for step in story.steps
+            for step in story.stage.steps
         ),
     )
     yield ""
