@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Index, inspect, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -66,14 +66,23 @@ def declared(dialect: Dialect) -> list[str]:
     statements = [VERSION_TABLE]
     for table in METADATA.sorted_tables:
         statements.append(str(CreateTable(table).compile(dialect=dialect)).strip())
-        for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            where = index.dialect_options["sqlite"]["where"]
-            if where is not None and dialect.name != "sqlite":
-                index.dialect_kwargs[f"{dialect.name}_where"] = where
-            statements.append(str(CreateIndex(index).compile(dialect=dialect)))
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        statements.extend(_index(index, dialect) for index in indexes)
     for guard in GUARDS:
         statements.extend(guard.statements(dialect.name))
     return statements
+
+
+def _index(index: Index, dialect: Dialect) -> str:
+    """Return what makes an index, under its condition in every dialect; the declaration stays as it is."""
+    where, name = index.dialect_options["sqlite"]["where"], f"{dialect.name}_where"
+    if where is None or dialect.name == "sqlite":
+        return str(CreateIndex(index).compile(dialect=dialect))
+    index.dialect_kwargs[name] = where
+    try:
+        return str(CreateIndex(index).compile(dialect=dialect))
+    finally:
+        del index.dialect_kwargs[name]
 
 
 def declarations() -> Mapping[str, type[Any]]:
