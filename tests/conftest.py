@@ -8,7 +8,15 @@ import os
 import pytest
 from hypothesis import settings
 
-from tests import ceph as service
+# The tests that every driver runs lie in modules of their own, whose assertions explain themselves as others do.
+pytest.register_assert_rewrite(
+    "tests.storage.conformance",
+    "tests.storage.conformance_documents",
+    "tests.storage.conformance_identity",
+    "tests.storage.conformance_recall",
+)
+
+from tests import ceph as service  # noqa: E402  (after what it may import is told apart)
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

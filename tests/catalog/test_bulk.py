@@ -11,7 +11,7 @@ from retention.catalog.tables import INSTITUTION, STUDY
 from tests.catalog.making import AT
 
 ROW = {
-    "institution_row": 1, "attributed_row": None, "patient_row": None,
+    "institution_row": 1, "attributed_row": None, "other_patients": None, "patient_row": None,
     "patient_id": "P\0\ud800", "issuer": None, "patient_name": "Zoë", "birth_date": "19600101",
     "sex": "F", "study_date": None, "study_time": None, "description": "x", "accession_number": "1",
     "institution_name": None, "department": None, "modalities": "CT", "instances": 3, "bytes_received": 2**40,

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.serving import Served, serving
 from tests.services.instances import CT, STUDY, instance
+from tests.services.world import until
 
 STORE = struct.Struct("<HHL")
 
@@ -184,8 +185,11 @@ def test_opening_and_closing_leaves_nothing_behind(served):
     before = memory()
     knock_together()
     assert memory() < before * 1.2
-    threads_left = [len(os.listdir(f"/proc/{process}/task")) for process in served.receivers()]
-    assert max(threads_left) < 40
+
+    def threads_left() -> int:
+        return max(len(os.listdir(f"/proc/{process}/task")) for process in served.receivers())
+
+    assert until(lambda: threads_left() < 40)
 
 
 def test_what_cannot_be_understood_gets_its_status(served, tmp_path):

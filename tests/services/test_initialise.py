@@ -10,11 +10,10 @@ import pytest
 
 from retention.archive import create_archive, open_archive
 from retention.model.errors import ArchiveNotFoundError, ClockRefusedError, SettingsError, UsageError
-from retention.services import documents, events, initialise
+from retention.services import documents, events, initialise, root_key_file
 from retention.services.entries.config import CONFIG_APPLY
 from retention.services.entries.policies import POLICY_APPLY
 from retention.services.policies import library_files
-from retention.storage import syscalls
 from retention.storage.syscalls import sync_directory
 from tests.services.world import COLD, GLACIER, HOT, REPLICAS, VOLUMES, World
 
@@ -79,7 +78,7 @@ def test_the_root_keys_name_is_durable_before_anything_is_under_it(
         synced.append(str(path))
         sync_directory(path)
 
-    monkeypatch.setattr(syscalls, "sync_directory", noted)
+    monkeypatch.setattr(root_key_file, "sync_directory", noted)
     create_archive(folder / "A", "test", is_rehearsal=False).stores.close()
     assert synced[:2] == [str(folder / "A" / "secrets"), str(folder / "A")]
 

@@ -1,15 +1,8 @@
-"""The tests that every driver runs lie in modules of their own, whose assertions explain themselves as others do."""
+"""Syncs, where nobody cuts the power."""
 
 import os
 
 import pytest
-
-pytest.register_assert_rewrite(
-    "tests.storage.conformance",
-    "tests.storage.conformance_documents",
-    "tests.storage.conformance_identity",
-    "tests.storage.conformance_recall",
-)
 
 
 @pytest.fixture
