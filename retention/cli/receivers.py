@@ -11,10 +11,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from retention.model.errors import ArchiveError, UsageError
-from retention.model.layout import DimseSpec
 
 MOST = 4
 STOP_TIMEOUT_S = 15.0
@@ -22,13 +22,27 @@ BACKLOG = 128
 SYSTEMD_DESCRIPTOR = 3
 """Where systemd passes the first socket (sd_listen_fds)."""
 
+SYSTEMD_LISTENER = "dimse"
+"""Whose that socket is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A door: the module that serves it, where it listens, by how many processes. `section`: in archive.yaml."""
+
+    module: str
+    section: str
+    host: str
+    port: int
+    processes: int
+
 
 class ReceiverProcesses:
     """Starts, watches and stops the receivers of one listener."""
 
-    def __init__(self, root: Path, spec: DimseSpec, tell: Callable[[str], None]) -> None:
+    def __init__(self, root: Path, listener: Listener, tell: Callable[[str], None]) -> None:
         self._root = root
-        self._spec = spec
+        self._listener = listener
         self._tell = tell
         self._processes: list[subprocess.Popen[bytes]] = []
         self._listening: socket.socket | None = None
@@ -38,8 +52,8 @@ class ReceiverProcesses:
 
         From here on nobody is turned away: who connects before they are ready waits for them.
         """
-        self._listening = listening_socket(self._spec)
-        for _ in range(min(os.cpu_count() or 1, MOST)):
+        self._listening = listening_socket(self._listener)
+        for _ in range(self._listener.processes):
             self._processes.append(self._begin())
 
     def wait_until_listening(self) -> None:
@@ -81,7 +95,7 @@ class ReceiverProcesses:
             raise ArchiveError("nothing listens")
         descriptor = self._listening.fileno()
         return subprocess.Popen(  # noqa: S603  # this program itself
-            [sys.executable, "-m", "retention.dimse", str(self._root), str(descriptor)],
+            [sys.executable, "-m", self._listener.module, str(self._root), str(descriptor)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=(descriptor,),
@@ -92,15 +106,21 @@ def _is_ready(process: subprocess.Popen[bytes]) -> bool:
     return process.stdout is not None and process.stdout.readline() == b"ready\n"
 
 
-def listening_socket(spec: DimseSpec) -> socket.socket:
+def receivers_at_once() -> int:
+    """How many processes receive for the DICOM network."""
+    return min(os.cpu_count() or 1, MOST)
+
+
+def listening_socket(listener: Listener) -> socket.socket:
     """Return a socket that listens: the one that systemd gave, else a new one. Raises UsageError for a port in use."""
-    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
+    is_given = os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1"
+    if is_given and listener.section == SYSTEMD_LISTENER:
         return socket.socket(fileno=SYSTEMD_DESCRIPTOR)
-    family = socket.AF_INET6 if ":" in spec.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
     try:
-        return socket.create_server((spec.host, spec.port), family=family, backlog=BACKLOG)
+        return socket.create_server((listener.host, listener.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise UsageError(
-            f"{spec.host}:{spec.port} cannot be listened on: {error.strerror}",
-            hint="stop what listens there, or name another port below `listeners` in archive.yaml",
+            f"{listener.host}:{listener.port} cannot be listened on: {error.strerror}",
+            hint=f"stop what listens there, or name another port: `listeners: {listener.section}:` in archive.yaml",
         ) from error

@@ -145,6 +145,14 @@ class DimseSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSpec:
+    """The web listener."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+
+@dataclass(frozen=True, slots=True)
 class PeerSpec:
     """A DICOM node that we may call: a destination of C-MOVE. `institution`: for that one's callers alone."""
 
@@ -168,4 +176,6 @@ class ArchiveSettings:
     """The RFC 3161 authority asked at every seal; None: seals are not timestamped."""
     staging: StagingSpec = field(default_factory=StagingSpec)
     dimse: DimseSpec = field(default_factory=DimseSpec)
+    web: WebSpec | None = None
+    """None: not served, unless it is asked for by name."""
     peers: dict[str, PeerSpec] = field(default_factory=dict)

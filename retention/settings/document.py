@@ -228,8 +228,9 @@ class DimseSection(Section):
 
 
 class WebSection(Section):
-    """The web listener."""
+    """The web listener (DICOMweb): served when this section is there."""
 
+    host: Label = Field("127.0.0.1", description="the address to listen on: of this machine")
     port: Port = 8080
 
 

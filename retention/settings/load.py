@@ -23,6 +23,7 @@ from retention.model.layout import (
     TierSpec,
     TlsSpec,
     VolumeSpec,
+    WebSpec,
 )
 from retention.settings.terms import duration_of
 
@@ -142,6 +143,7 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
             for name, peer in document.peers.items()
         },
         dimse=DimseSpec() if (dimse := document.listeners.dimse) is None else _dimse(dimse),
+        web=None if (web := document.listeners.web) is None else WebSpec(web.host, web.port),
     )
 
 

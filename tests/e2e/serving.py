@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retention.archive import create_archive, institution_of, open_archive, prepare_to_write
+from retention.archive import add_institution, create_archive, institution_of, open_archive, prepare_to_write
+from retention.model.layout import InstitutionSpec
 
 START_TIMEOUT_S = 30.0
 
@@ -36,6 +37,7 @@ class Served:
     port: int
     process: subprocess.Popen[str] | None = None
     viewer_port: int = 0
+    web_port: int = 0
 
     @classmethod
     def make(cls, folder: Path, settings: str = "", necker: str = "{ae_titles: [NECKER_CT1]}") -> Served:
@@ -45,13 +47,28 @@ class Served:
         text = (root / "archive.yaml").read_text()
         text = text.replace("institutions: {}", f"institutions: {{necker: {necker}}}")
         if "listeners:" not in settings:
-            settings += f"\nlisteners: {{dimse: {{port: {port}}}}}\n"
+            settings += "\nlisteners: {dimse: {port: PORT}}\n"
         (root / "archive.yaml").write_text(text + settings.replace("PORT", str(port)))
         stores = open_archive(root)
         prepare_to_write(stores)
         institution_of(stores, "necker")
         stores.close()
         return cls(root, port)
+
+    @classmethod
+    def make_web(cls, folder: Path) -> Served:
+        """Make an archive that serves DICOMweb, with the institutions necker and pasteur."""
+        web_port = free_port()
+        listeners = f"\nlisteners: {{dimse: {{port: PORT}}, web: {{port: {web_port}}}}}\n"
+        served = cls.make(folder, listeners)
+        stores = open_archive(served.root)
+        add_institution(stores, InstitutionSpec("pasteur"))
+        stores.close()
+        served.web_port = web_port
+        return served
+
+    def base(self, institution: str = "necker") -> str:
+        return f"http://127.0.0.1:{self.web_port}/{institution}"
 
     @property
     def said(self) -> str:
@@ -71,7 +88,8 @@ class Served:
                 text=True,
             )
         waited_s = 0.0
-        while "listening" not in self.said and self.process.poll() is None:
+        last = "DICOMweb" if self.web_port else "listening"
+        while last not in self.said and self.process.poll() is None:
             time.sleep(0.05)
             waited_s += 0.05
             assert waited_s < START_TIMEOUT_S, self.said
@@ -100,6 +118,14 @@ class Served:
         for each in [self.process.pid, *self.receivers()]:
             os.kill(each, signal.SIGKILL)
         self.process.communicate()
+
+    def entries(self, action: str) -> int:
+        """Return how many entries of a kind the journal has."""
+        stores = open_archive(self.root)
+        try:
+            return sum(entry.envelope.action == action for entry in stores.journal.read())
+        finally:
+            stores.close()
 
     def dcmtk(
         self, tool: str, *arguments: str | Path, title: str = "NECKER_CT1", called: str = "RETENTION"

@@ -6,16 +6,21 @@ import csv
 import hashlib
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from retention.archive import open_archive
 from retention.cli import main, schemas
 from retention.journal import merkle
 from retention.journal.checkpoint import Checkpoint, Note, VerifierKey
+from retention.services.staging.receiver import Receiver
+from retention.web.app import make_app
 from tests.e2e.program import Program, digests, files_below
 from tests.services.instances import instance
+from tests.web.asking import Asking
 
 POLICY = """\
 apiVersion: retention/v1
@@ -128,6 +133,10 @@ def test_a_record_leaves_only_by_the_whole_way_and_nothing_of_it_is_left(office:
     assert done["destroyed"] == 1
     assert ["HELD" in row["reason"] for row in done["left_out"]] == [True]
     assert done["remains"] == []
+    with closing(open_archive(office.archive)) as stores, Receiver(stores) as receiver:
+        web = Asking(make_app(stores, receiver))
+        asked = [web.get(f"/necker/studies/{uid}").status_code for uid in (GONE, HELD, "1.2.3")]
+        assert asked == [410, 200, 404]
 
     assert {study["study_uid"] for study in office.studies()} == {HELD, YOUNG}
     office("study", "show", GONE, code=6)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import signal
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,8 +18,8 @@ from retention.cli.output import remark
 
 if TYPE_CHECKING:
     from retention.cli.documents.serve import ListenerRow, Serve
-    from retention.cli.receivers import ReceiverProcesses
-    from retention.model.layout import DimseSpec
+    from retention.cli.receivers import Listener, ReceiverProcesses
+    from retention.model.layout import ArchiveSettings, DimseSpec, WebSpec
     from retention.services.commitments import Commitments
     from retention.services.staging.closer import Closer, Closing
     from retention.services.stores import Stores
@@ -46,25 +47,51 @@ def serve(
     from retention.cli.receivers import ReceiverProcesses
     from retention.services.staging.alone import closing_alone
 
-    if only not in (None, Door.DIMSE):
+    if only is Door.SCHEDULER:
         raise current.usage_error("serve.not_yet", door=only)
     stopped = _until_signalled()
-    with closing(current.open()) as stores, closing_alone(stores.root):
-        spec = stores.settings.dimse
-        require_secure(spec)
-        receivers = ReceiverProcesses(stores.root, spec, lambda what: _remark(f"serve.{what}"))
-        receivers.start()
-        try:
-            closer, commitments = _prepare(stores)
-            receivers.wait_until_listening()
-            _remark("serve.listening", host=spec.host, port=spec.port, ae_title=spec.ae_title)
-            total = _close_until(stopped, closer, commitments, receivers)
-            receivers.begin_stop()
-            _add(total, closer.close_all())  # while they finish what is under way
-        finally:
-            receivers.stop()
+    with closing(current.open()) as stores, closing_alone(stores.root), ExitStack() as stack:
+        listeners = listeners_of(stores.settings, only)
+        doors = [ReceiverProcesses(stores.root, each, _remark_on_door) for each in listeners]
+        for door in doors:
+            stack.callback(door.stop)
+            door.start()
+        closer, commitments = _prepare(stores)
+        for door, listener in zip(doors, listeners, strict=True):
+            door.wait_until_listening()
+            _say_listening(stores.settings, listener)
+        total = _close_until(stopped, closer, commitments, doors)
+        for door in doors:
+            door.begin_stop()
+        _add(total, closer.close_all())  # while they finish what is under way
+        stack.close()
         _add(total, closer.close_all())
-        return _result(stores, total, closer.staged_count())
+        return _result(stores, listeners, total, closer.staged_count())
+
+
+def listeners_of(settings: ArchiveSettings, only: Door | None) -> list[Listener]:
+    """Return what is to be listened on. Raises UsageError for what would not be safe, or cannot be had."""
+    from retention.cli.receivers import Listener, receivers_at_once
+    from retention.model.layout import WebSpec
+
+    listeners: list[Listener] = []
+    if only in (None, Door.DIMSE):
+        dimse = settings.dimse
+        require_secure(dimse)
+        listeners.append(Listener("retention.dimse", Door.DIMSE, dimse.host, dimse.port, receivers_at_once()))
+    web = settings.web or (WebSpec() if only is Door.WEB else None)
+    if web is not None and only in (None, Door.WEB):
+        require_web_possible(web)
+        listeners.append(Listener("retention.web", Door.WEB, web.host, web.port, 1))
+    return listeners
+
+
+def require_web_possible(spec: WebSpec) -> None:
+    """Refuse the web door where others than this machine can connect: there is no proof of identity for it yet."""
+    if not _is_loopback(spec.host):
+        raise current.usage_error("serve.web_insecure", host=spec.host)
+    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
+        raise current.usage_error("serve.web_missing")
 
 
 def _prepare(stores: Stores) -> tuple[Closer, Commitments]:
@@ -98,14 +125,15 @@ def _until_signalled() -> threading.Event:
 
 
 def _close_until(
-    stopped: threading.Event, closer: Closer, commitments: Commitments, receivers: ReceiverProcesses
+    stopped: threading.Event, closer: Closer, commitments: Commitments, doors: list[ReceiverProcesses]
 ) -> Closing:
     """Close what is due and decide what is asked for, again and again; return what that came to."""
     from retention.services.staging.closer import Closing
 
     total = Closing()
     while not stopped.wait(LOOK_EVERY_S):
-        receivers.restart_dead()
+        for door in doors:
+            door.restart_dead()
         _add(total, closer.close_due())
         commitments.decide(closer)
     return total
@@ -120,11 +148,17 @@ def _add(total: Closing, closing: Closing) -> None:
     total.failures = closing.failures
 
 
-def _result(stores: Stores, total: Closing, staged: int) -> Result[Serve]:
-    spec = stores.settings.dimse
-    row: ListenerRow = {"door": "dimse", "address": f"{spec.host}:{spec.port}", "ae_title": spec.ae_title}
+def _result(stores: Stores, listeners: list[Listener], total: Closing, staged: int) -> Result[Serve]:
+    rows: list[ListenerRow] = [
+        {
+            "door": each.section,
+            "address": f"{each.host}:{each.port}",
+            "ae_title": stores.settings.dimse.ae_title if each.section == Door.DIMSE else None,
+        }
+        for each in listeners
+    ]
     data: Serve = {
-        "listeners": [row],
+        "listeners": rows,
         "studies": total.studies,
         "instances": total.instances,
         "staged": staged,
@@ -132,6 +166,17 @@ def _result(stores: Stores, total: Closing, staged: int) -> Result[Serve]:
     }
     lines = [current.say("serve.stopped", studies=total.studies, instances=total.instances, staged=staged)]
     return Result(data, lines, exit_codes.FINDINGS if staged else exit_codes.DONE)
+
+
+def _say_listening(settings: ArchiveSettings, listener: Listener) -> None:
+    if listener.section == Door.WEB:
+        _remark("serve.listening_web", host=listener.host, port=listener.port)
+    else:
+        _remark("serve.listening", host=listener.host, port=listener.port, ae_title=settings.dimse.ae_title)
+
+
+def _remark_on_door(what: str) -> None:
+    _remark(f"serve.{what}")
 
 
 def _remark(key: str, /, **values: object) -> None:

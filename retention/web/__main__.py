@@ -1,0 +1,60 @@
+"""The web process: `python -m retention.web ROOT FD`. `retention serve` starts it.
+
+It says `ready` on stdout once it serves, and stops when its stdin ends: when whoever started it stops it, or dies.
+What is under way then is finished first.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import uvicorn
+
+from retention.archive import open_archive
+from retention.services.staging.receiver import Receiver
+from retention.web.app import make_app
+from retention.web.limits import CONNECTIONS, GRACE_S, IDLE_S
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+
+
+def main(root: Path, descriptor: int) -> None:
+    """Serve until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: who started us decides
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    with closing(open_archive(root)) as stores, Receiver(stores) as receiver:
+        config = uvicorn.Config(
+            make_app(stores, receiver),
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=IDLE_S,
+            timeout_graceful_shutdown=GRACE_S,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+        )
+        server = _Server(config)
+        serving = threading.Thread(  # not the main one: there it would take the signals
+            target=server.run, args=([socket.socket(fileno=descriptor)],), name="web"
+        )
+        serving.start()
+        sys.stdin.read()
+        server.should_exit = True
+        serving.join()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,31 @@
+"""What one request may ask of the web door. Beyond it the request is refused, or its answer is cut into pages."""
+
+HEADER_BYTES = 16 << 10
+"""The longest header of a part."""
+
+PREAMBLE_BYTES = 64 << 10
+"""The most that may stand before the first part."""
+
+PARTS = 20_000
+"""In one request; a study with more instances is sent in several."""
+
+INSTANCE_BYTES = 8 << 30
+"""One instance, as a part."""
+
+CHUNK_BYTES = 256 << 10
+"""So much of a body is collected before a thread takes it."""
+
+RESULTS = 1000
+"""Matches in one answer to a query; the next ones are asked for with `offset`."""
+
+CONNECTIONS = 200
+"""At once."""
+
+IDLE_S = 30
+"""After which a connection on which nothing is asked is closed."""
+
+GRACE_S = 10
+"""How long requests under way have at a stop."""
+
+RETRY_AFTER_S = 300
+"""When to ask again for what is being recalled and nobody can tell for how long."""

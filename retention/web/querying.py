@@ -1,0 +1,133 @@
+"""QIDO-RS (PS3.18 §10.6): studies, the series of a study, the instances of a study or series, in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from retention.model.errors import InputError
+from retention.model.identifiers import InstitutionId
+from retention.model.matching import Kind, Match, match_of
+from retention.services.access import PackageAccess
+from retention.services.finding import Finder, FoundStudy
+from retention.services.stores import Stores
+from retention.web import attributes
+from retention.web.attributes import INSTANCE, SERIES, STUDY, Json, Keys
+from retention.web.callers import institution_named
+from retention.web.limits import RESULTS
+
+DICOM_JSON = "application/dicom+json"
+_MODALITY, _MODALITIES_IN_STUDY = "00080060", "00080061"
+_STUDY_TAGS = frozenset(attribute.tag for attribute in STUDY)
+_SERIES_TAGS = _STUDY_TAGS | {attribute.tag for attribute in SERIES}
+_INSTANCE_TAGS = _SERIES_TAGS | {attribute.tag for attribute in INSTANCE}
+
+
+@dataclass(frozen=True, slots=True)
+class Querying:
+    """Answers queries. The routes are methods, so that each has the archive it answers for."""
+
+    stores: Stores
+
+    def studies(self, request: Request, institution: str) -> JSONResponse:
+        keys = _at_study_level(attributes.keys_of(request.query_params.multi_items()))
+        _require(keys, _STUDY_TAGS)
+        base, caller = _base(request, institution), institution_named(self.stores, institution)
+        return _page(request, self._studies(caller, keys, base))
+
+    def series(self, request: Request, institution: str, study: str) -> JSONResponse:
+        keys = attributes.keys_of(request.query_params.multi_items())
+        _require(keys, _SERIES_TAGS)
+        base, caller = _base(request, institution), institution_named(self.stores, institution)
+        return _page(request, self._series(caller, keys, study, base))
+
+    def instances(
+        self, request: Request, institution: str, study: str, series: str | None = None
+    ) -> JSONResponse:
+        keys = attributes.keys_of(request.query_params.multi_items())
+        _require(keys, _INSTANCE_TAGS)
+        base, caller = _base(request, institution), institution_named(self.stores, institution)
+        return _page(request, self._instances(caller, keys, study, series, base))
+
+    def _studies(self, caller: InstitutionId, keys: Keys, base: str) -> Iterator[Json]:
+        for study in self._finder().studies(caller, keys.studies):
+            found = attributes.study_json(study)
+            if attributes.accepts(keys, found):
+                yield found | _retrieve_url(f"{base}/studies/{study.study_uid}")
+
+    def _series(self, caller: InstitutionId, keys: Keys, uid: str, base: str) -> Iterator[Json]:
+        finder = self._finder()
+        for study in _of_uid(finder, caller, keys, uid):
+            for series in finder.series(study):
+                found = attributes.study_json(study) | attributes.series_json(series)
+                if attributes.accepts(keys, found):
+                    yield found | _retrieve_url(f"{base}/studies/{uid}/series/{series.series_uid}")
+
+    def _instances(
+        self, caller: InstitutionId, keys: Keys, uid: str, series_uid: str | None, base: str
+    ) -> Iterator[Json]:
+        finder = self._finder()
+        for study in _of_uid(finder, caller, keys, uid):
+            for instance in finder.instances(study):
+                found = attributes.study_json(study) | attributes.instance_json(instance)
+                if series_uid in (None, instance.series_uid) and attributes.accepts(keys, found):
+                    series = f"{base}/studies/{uid}/series/{instance.series_uid}"
+                    yield found | _retrieve_url(f"{series}/instances/{instance.sop_instance_uid}")
+
+    def _finder(self) -> Finder:
+        return Finder(self.stores, PackageAccess(self.stores))
+
+
+def exactly(uid: str) -> Match:
+    """Return the match of one UID as a path has it. Raises InputError for none: it must not match everything."""
+    match = match_of(Kind.UID, uid.replace("\\", ""))
+    if match is None:
+        raise InputError("the path has an empty UID")
+    return match
+
+
+def _of_uid(finder: Finder, caller: InstitutionId, keys: Keys, uid: str) -> Iterator[FoundStudy]:
+    for study in finder.studies(caller, {**keys.studies, "study_uid": exactly(uid)}):
+        if study.study_uid == uid:
+            yield study
+
+
+def _at_study_level(keys: Keys) -> Keys:
+    """Take Modality for Modalities in Study where only studies are asked for, as viewers mean it."""
+    others = {_MODALITIES_IN_STUDY if tag == _MODALITY else tag: match for tag, match in keys.others.items()}
+    return Keys(keys.studies, others)
+
+
+def _require(keys: Keys, tags: frozenset[str]) -> None:
+    if not tags.issuperset(keys.others):
+        raise InputError("a key of the query belongs to a level below the one that is asked for")
+
+
+def _base(request: Request, institution: str) -> str:
+    return f"{request.base_url}{institution}"
+
+
+def _retrieve_url(url: str) -> Json:
+    return {"00081190": {"vr": "UR", "Value": [url]}}
+
+
+def _page(request: Request, found: Iterator[Json]) -> JSONResponse:
+    """Return one page, and say when there is more (PS3.18 §8.3.4.4)."""
+    limit = min(_number(request, "limit", RESULTS), RESULTS)
+    offset = _number(request, "offset", 0)
+    page = list(islice(found, offset, offset + limit + 1))
+    headers = {"Warning": '299 retention "there are more results, to be asked for with offset"'}
+    return JSONResponse(page[:limit], headers=headers if len(page) > limit else None, media_type=DICOM_JSON)
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise InputError(f"{name} is no number")
+    return int(text)
