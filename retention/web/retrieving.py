@@ -6,7 +6,6 @@ What lies on a tier that answers slowly is asked back and answered with 503 and 
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from retention.dicom.json_model import metadata_of
 from retention.model.errors import InvalidDicomError, NotFoundError, NotReadyError, RetentionError
-from retention.model.identifiers import InstitutionId
+from retention.model.identifiers import InstitutionId, new_id
 from retention.services.access import PackageAccess
 from retention.services.events import Names
 from retention.services.finding import Finder, FoundInstance
@@ -65,7 +64,7 @@ class Retrieving:
             disclosure.count(first, is_given=True)
             disclosure.record(self.stores)
             return Response(file, media_type=DICOM)
-        boundary = secrets.token_hex(16)
+        boundary = new_id()
         body = self._given(disclosure, _and_then((first, file), reading))
         kind = f'multipart/related; type="{DICOM}"; boundary={boundary}'
         return StreamingResponse(written(boundary, body), headers={"Content-Type": kind})
