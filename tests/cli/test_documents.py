@@ -166,7 +166,7 @@ STOPPED = [
     Case("keys escrow", "--shares 1 --threshold 1 --out {T}/escrow", 2),
     Case("keys drill", "", 2),
     Case("keys recover", "--recovery-key-file {T}/facts.csv", 2),
-    Case("serve", "--only web", 2),
+    Case("serve", "--only scheduler", 2),
     Case("init", "{A}", 2),
     Case("init", "", 2),
     Case("ingest", "{T}/sources --institution neker", 2),
