@@ -3,6 +3,7 @@
 import ast
 import re
 from pathlib import Path
+from string import Formatter
 
 import pytest
 
@@ -76,3 +77,14 @@ def test_what_is_filled_in_cannot_steer_the_terminal(name):
 
 def test_numbers_are_formatted_as_the_message_says():
     assert "1.3 s" in Messages("en").say("audit.done", checked=1, size="1 B", seconds=1.26, rate="1 B/s")
+
+
+def test_french_is_complete_and_says_the_same_values():
+    french = catalogue._load("fr")
+    assert french.keys() == ENGLISH.keys()
+    named = {key: (placeholders(ENGLISH[key]), placeholders(french[key])) for key in ENGLISH}
+    assert {key: both for key, both in named.items() if both[0] != both[1]} == {}
+
+
+def placeholders(message: str) -> set[str]:
+    return {field for _, field, _, _ in Formatter().parse(message) if field}

@@ -84,7 +84,7 @@ def audit_lines(report: AuditReport, *, with_findings: bool = True) -> Iterator[
     )
     yield from (current.say("audit.not_checked", what=what) for what in report.not_checked)
     if not report.findings and not report.unreachable:
-        yield current.say("audit.sound")
+        yield current.say("audit.sound_as_read" if report.not_checked else "audit.sound")
         return
     yield current.say(
         "audit.found",

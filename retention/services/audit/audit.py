@@ -47,10 +47,12 @@ class LostPackage:
 @dataclass(slots=True)
 class AuditReport:
     """`checked` counts packages, `damaged`, `repaired` and `unreachable` shards, `lost` packages; `bytes_read` as
-    they lie on the volumes. `settled` counts shards of write debt that now have their place. `not_checked`: what the
+    they lie on the volumes. `asleep` counts packages that lie on a tier that answers slowly: there, of the right
+    length, and not read. `settled` counts shards of write debt that now have their place. `not_checked`: what the
     audit could not look at, and why."""
 
     checked: int = 0
+    asleep: int = 0
     bytes_read: int = 0
     damaged: int = 0
     repaired: int = 0
@@ -137,7 +139,10 @@ class Audit:
     def _settle(self, found: Examination) -> None:
         """Repair what can be, and put the package's results into the report and the journal's batch."""
         package = found.package.package_id
-        self.report.checked += 1
+        if found.archived and not found.sound:
+            self.report.asleep += 1
+        else:
+            self.report.checked += 1
         self.report.bytes_read += found.read_bytes
         self.report.damaged += len(found.findings)
         self.report.unreachable += len(found.unreachable)

@@ -62,6 +62,10 @@ def audit(stores: Stores, selection: Selection, progress: Progress, *, repair: b
             run.add_findings(extra.check_extra(stores))
             run.add_findings(beside.check_keys(stores))
         run.commit()
+    if run.report.asleep:
+        run.report.not_checked.append(
+            f"{run.report.asleep} packages on tiers that answer slowly: they are there, of the right length, not read"
+        )
     why = beside.why_unchecked(stores)
     if why is not None:
         run.report.not_checked.append(f"keyring: {why}")
