@@ -39,7 +39,10 @@ class Roots:
     by_range: Mapping[LeafRange, bytes]
 
     def of(self, ranges: Iterable[LeafRange]) -> list[str]:
-        return [self.by_range[each].hex() for each in ranges]
+        return [each.hex() for each in self.hashes(ranges)]
+
+    def hashes(self, ranges: Iterable[LeafRange]) -> list[bytes]:
+        return [self.by_range[each] for each in ranges]
 
 
 def entries_of(stores: Stores, wanted: str) -> list[Entry]:
@@ -71,7 +74,7 @@ def prove(stores: Stores, wanted: str) -> list[dict[str, JsonValue]]:
         ranges |= set(inclusion_ranges(entry.envelope.seq, after.size))
         if before is not None:
             ranges |= set(consistency_ranges(before.size, after.size))
-    roots = _roots(stores, ranges)
+    roots = roots_over(stores, ranges)
     return [_document(entry, before, after, roots) for entry, before, after in pairs]
 
 
@@ -85,7 +88,7 @@ def consistency_document(stores: Stores, first: int) -> dict[str, JsonValue]:
         raise UsageError("there is no seal over so many entries", hint="retention journal seal")
     seal = seals[-1]
     ranges = consistency_ranges(first, seal.size) if 0 < first < seal.size else []
-    roots = _roots(stores, set(ranges))
+    roots = roots_over(stores, set(ranges))
     return {
         "schema": PROOF,
         "checkpoint": seal.note.encode(),
@@ -190,7 +193,8 @@ def _document(entry: Entry, before: Seal | None, after: Seal, roots: Roots) -> d
     return document
 
 
-def _roots(stores: Stores, ranges: Iterable[LeafRange]) -> Roots:
+def roots_over(stores: Stores, ranges: Iterable[LeafRange]) -> Roots:
+    """Return the roots over ranges of the journal's entries; memory does not grow with the journal."""
     growing = {each: Frontier() for each in ranges}
     end = max((each.end for each in growing), default=0)
     for entry in _take(stores, 0, end):

@@ -52,7 +52,7 @@ def gather(
         made_at=made_at,
     )
     with stores.catalog.figures(_name_of(owner)) as figures:
-        states = figures.states()
+        states, ended = figures.states(), figures.ended(made_at.date())
         gathered = Gathered(
             identity=identity,
             history=history,
@@ -60,8 +60,8 @@ def gather(
             states=states,
             held_instances=sum(row.instances for row in states),
             endings=figures.endings(),
-            ended=figures.ended(made_at.date()),
-            ending_soon=figures.ended(made_at.date() + timedelta(days=365)) - figures.ended(made_at.date()),
+            ended=ended,
+            ending_soon=figures.ended(made_at.date() + timedelta(days=365)) - ended,
             checked=figures.checked([made_at - timedelta(days=days) for days in AGES_DAYS]),
             flawed=figures.flawed(),
             placed=figures.placed(),

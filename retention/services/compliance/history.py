@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from retention.journal.envelope import Entry
-from retention.journal.merkle import Frontier, LeafRange, consistency_ranges, leaf_hash
+from retention.journal.merkle import LeafRange, consistency_ranges
 from retention.model.findings import Finding
 from retention.model.identifiers import InstitutionId
 from retention.package.manifest import KIND_STUDY
 from retention.services import audit_record, events
 from retention.services.entries import disposal
 from retention.services.events import number_of, text_of
+from retention.services.proving import roots_over
 from retention.services.stores import Stores
 
 MAX_INCIDENTS = 1000
@@ -201,18 +202,7 @@ def prove_consistency(stores: Stores, first: int, second: int) -> Consistency:
     Hashes of subtrees are computed on the way, so memory does not grow with the journal.
     """
     ranges = consistency_ranges(first, second) if 0 < first < second else []
-    wanted: dict[LeafRange, Frontier] = {one: Frontier() for one in ranges}
-    before, after = Frontier(), Frontier()
-    for entry in stores.journal.read(0):
-        seq = entry.envelope.seq
-        if seq >= second:
-            break
-        leaf = leaf_hash(entry.line)
-        after.append(leaf)
-        if seq < first:
-            before.append(leaf)
-        for one, frontier in wanted.items():
-            if one.start <= seq < one.end:
-                frontier.append(leaf)
-    proof = tuple(wanted[one].root() for one in ranges)
-    return Consistency(first, second, before.root(), after.root(), proof)
+    before, after = LeafRange(0, first), LeafRange(0, second)
+    roots = roots_over(stores, {before, after, *ranges})
+    old, new, *proof = roots.hashes([before, after, *ranges])
+    return Consistency(first, second, old, new, tuple(proof))

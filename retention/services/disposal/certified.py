@@ -10,11 +10,12 @@ import base64
 import json
 from collections.abc import Mapping
 
-from retention.journal.merkle import Frontier, LeafRange, inclusion_ranges, leaf_hash
+from retention.journal.merkle import inclusion_ranges
 from retention.model.canonical import JsonValue
 from retention.model.errors import NotFoundError
 from retention.services.disposal.proposals import find
-from retention.services.signing import archive_signer, signed_checkpoint
+from retention.services.proving import entries_of, roots_over
+from retention.services.signing import signed_checkpoint
 from retention.services.stores import Stores
 
 
@@ -27,37 +28,20 @@ def certified(stores: Stores, proposal_id: str) -> dict[str, JsonValue]:
             f"proposal {record.proposal_id} has no certificate: it is {record.state}",
             hint="retention disposal execute makes it",
         )
-    archive_signer(stores)
     note, size = signed_checkpoint(stores), stores.journal.size
-    line, proof = _inclusion(stores, certificate.sequence, size)
+    (entry,) = entries_of(stores, str(certificate.sequence))
+    ranges = inclusion_ranges(certificate.sequence, size)
+    proof = roots_over(stores, ranges).hashes(ranges)
     return {
         "certificate": json.loads(certificate.document),
         "proof": {
             "entry": certificate.sequence,
-            "line": line.decode(),
+            "line": entry.line.decode(),
             "tree_size": size,
             "inclusion": [base64.b64encode(one).decode() for one in proof],
             "checkpoint": note.encode(),
         },
     }
-
-
-def _inclusion(stores: Stores, seq: int, size: int) -> tuple[bytes, list[bytes]]:
-    """Return an entry's line, and the proof that it is in the tree of that size."""
-    ranges = inclusion_ranges(seq, size)
-    wanted: dict[LeafRange, Frontier] = {one: Frontier() for one in ranges}
-    line = b""
-    for entry in stores.journal.read(0):
-        number = entry.envelope.seq
-        if number >= size:
-            break
-        if number == seq:
-            line = entry.line
-        leaf = leaf_hash(entry.line)
-        for one, frontier in wanted.items():
-            if one.start <= number < one.end:
-                frontier.append(leaf)
-    return line, [wanted[one].root() for one in ranges]
 
 
 def certified_text(document: Mapping[str, JsonValue]) -> str:

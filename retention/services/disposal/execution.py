@@ -24,7 +24,7 @@ from retention.catalog.disposal_records import (
 from retention.keyring.records import KeyKind
 from retention.model.errors import DisposalRefusedError, KeptError, StorageError
 from retention.model.identifiers import PackageId
-from retention.policy.disposal import Approval, Outcome, Progress, Terms, allowance, progress
+from retention.policy.disposal import Approval, Outcome, Progress, Terms, allowance, combine_terms, progress
 from retention.policy.documents import Approver
 from retention.policy.record import decision_record
 from retention.services import commit, gate, people
@@ -103,7 +103,8 @@ def _destroy(stores: Stores, record: ProposalRecord, done: Executed) -> None:
     _require_approved(stores, record)
     wanted = {study.study: study for study in to_destroy(record)}
     doomed = _still_doomed(stores, record, wanted, done)
-    _require_within_limits(stores, record, read_terms(record.terms), len(doomed))
+    terms = _require_same_terms(record, doomed)
+    _require_within_limits(stores, record, terms, len(doomed))
     if not doomed:
         raise DisposalRefusedError(
             "nothing in this proposal may be destroyed any more",
@@ -127,6 +128,18 @@ def _require_approved(stores: Stores, record: ProposalRecord) -> None:
         raise DisposalRefusedError(
             f"the grace after the last approval ends on {far.executable_on}", hint="wait until then"
         )
+
+
+def _require_same_terms(record: ProposalRecord, doomed: Sequence[Analysed]) -> Terms:
+    """Return the terms of today. Approvals given under weaker ones do not count for them: that is refused."""
+    asked = read_terms(record.terms)
+    today = combine_terms([asked, *(one.terms for one in doomed)])
+    if (today.approvals, today.grace) != (asked.approvals, asked.grace):
+        raise DisposalRefusedError(
+            "the policies ask for other approvals, or a longer grace, than when this was proposed",
+            hint="make a new proposal: retention disposal propose",
+        )
+    return today
 
 
 def _still_doomed(
@@ -232,6 +245,13 @@ def _complete(stores: Stores, record: ProposalRecord, done: Executed) -> Execute
         stores.keyring.forget([package.key_id for package in packages], segments)
     remains, why = _remove(stores, packages)
     done.destroyed = len(tombstones)
+    if (
+        not done.left_out
+    ):  # an execution that goes on: why each was left out went with the run that was stopped
+        gone = {one.study for one in tombstones}
+        done.left_out = [
+            (one, "left out at execution") for one in to_destroy(record) if one.study not in gone
+        ]
     done.remains = [(volume, key, why[volume, key]) for places in remains.values() for volume, key in places]
     by = By(stores.clock.now(), stores.actor)
     with stores.commit_lock.hold():
