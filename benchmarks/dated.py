@@ -42,13 +42,15 @@ def studies(count: int) -> Iterator[tuple[Values, Values, Values | None]]:
             "id": number, "institution_row": 1, "study_uid": f"2.25.4711.{number}", "patient_id": f"P{patient}",
             "issuer": None, "patient_name": "DOE^JANE", "birth_date": f"{born:%Y%m%d}", "sex": "F",
             "study_date": f"{on:%Y%m%d}", "study_time": None, "description": "EXAM", "accession_number": str(number),
-            "institution_name": None, "department": "RADIO", "modalities": modality,
+            "institution_name": None, "department": "RADIO", "study_id": None, "referring_physician": None,
+            "modalities": modality,
             "sop_classes": "1.2.840.10008.5.1.4.1.1.2", "instances": 1, "bytes_received": 500_000_000,
             "received_at": AT, "accessed_on": None, "patient_row": patient, "attributed_row": patient, **UNDECIDED,
         }  # fmt: skip
         series: Values = {
             "id": number, "study_row": number, "series_uid": f"2.25.4711.{number}.1", "modality": modality,
-            "body_part": "CHEST", "description": "x", "manufacturer": "ACME", "instances": 1,
+            "body_part": "CHEST", "description": "x", "manufacturer": "ACME", "number": None, "performed_date": None,
+            "performed_time": None, "instances": 1,
         }  # fmt: skip
         person: Values = {
             "id": patient, "institution_row": 1, "patient_id": f"P{patient}", "issuer": "", "root_row": patient,

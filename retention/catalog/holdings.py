@@ -28,9 +28,11 @@ StudyKey = tuple[int, str]
 
 STUDY_FACTS = (
     "patient_id", "issuer", "patient_name", "birth_date", "sex", "study_date", "study_time", "description",
-    "accession_number", "institution_name", "department",
+    "accession_number", "institution_name", "department", "study_id", "referring_physician",
 )  # fmt: skip
-SERIES_FACTS = ("modality", "body_part", "description", "manufacturer")
+SERIES_FACTS = (
+    "modality", "body_part", "description", "manufacturer", "number", "performed_date", "performed_time",
+)  # fmt: skip
 KEYS = 500
 
 UNKNOWN_CLASS = "?"
@@ -217,6 +219,8 @@ def _study_facts(study: StudyRecord) -> Values:
         "accession_number": facts.accession_number,
         "institution_name": facts.institution_name,
         "department": facts.department,
+        "study_id": facts.study_id,
+        "referring_physician": facts.referring_physician,
     }
 
 

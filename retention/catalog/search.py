@@ -125,6 +125,8 @@ def _hit(
             row.accession_number,
             row.institution_name,
             row.department,
+            row.study_id,
+            row.referring_physician,
         ),
         tuple(filter(None, row.modalities.split(","))),
         tuple(filter(None, row.sop_classes.split(","))),

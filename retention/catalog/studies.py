@@ -107,6 +107,8 @@ def read_study(connection: Connection, study_uid: str, institution: str | None =
             accession_number=study.accession_number,
             institution_name=study.institution_name,
             department=study.department,
+            study_id=study.study_id,
+            referring_physician=study.referring_physician,
         ),
         modalities=tuple(filter(None, study.modalities.split(","))),
         series=tuple(_series(one) for one in series),
@@ -239,7 +241,15 @@ def _summary(study: Sequence[Any], packages: Sequence[_Held]) -> StudySummary:
 
 
 def _series(row: AnyRow) -> SeriesRecord:
-    facts = SeriesFacts(row.modality, row.body_part, row.description, row.manufacturer)
+    facts = SeriesFacts(
+        row.modality,
+        row.body_part,
+        row.description,
+        row.manufacturer,
+        row.number,
+        row.performed_date,
+        row.performed_time,
+    )
     return SeriesRecord(row.series_uid, facts, row.instances)
 
 

@@ -121,6 +121,8 @@ class StudyRow(Base, table=True):
     accession_number: str | None = Field(sa_column=Column("accession_number", ForeignText()))
     institution_name: str | None = Field(sa_column=Column("institution_name", ForeignText()))
     department: str | None = Field(sa_column=Column("department", ForeignText()))
+    study_id: str | None = Field(sa_column=Column("study_id", ForeignText()))
+    referring_physician: str | None = Field(sa_column=Column("referring_physician", ForeignText()))
     other_patients: str | None = Field(sa_column=Column("other_patients", Text()))
     modalities: str = Field(sa_column=Column("modalities", ForeignText(), nullable=False))
     sop_classes: str = Field(sa_column=Column("sop_classes", ForeignText(), nullable=False))
@@ -150,6 +152,9 @@ class SeriesRow(Base, table=True):
     body_part: str | None = Field(sa_column=Column("body_part", ForeignText()))
     description: str | None = Field(sa_column=Column("description", ForeignText()))
     manufacturer: str | None = Field(sa_column=Column("manufacturer", ForeignText()))
+    number: str | None = Field(sa_column=Column("number", ForeignText()))
+    performed_date: str | None = Field(sa_column=Column("performed_date", ForeignText()))
+    performed_time: str | None = Field(sa_column=Column("performed_time", ForeignText()))
     instances: int = Field(sa_column=Column("instances", BigInteger(), nullable=False))
 
 

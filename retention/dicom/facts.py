@@ -17,14 +17,19 @@ from retention.dicom.tags import (
     MODALITY,
     PATIENT_ID,
     PATIENT_NAME,
+    PERFORMED_DATE,
+    PERFORMED_TIME,
+    REFERRING_PHYSICIAN,
     SERIES_DESCRIPTION,
     SERIES_INSTANCE_UID,
+    SERIES_NUMBER,
     SEX,
     SOP_CLASS_UID,
     SOP_INSTANCE_UID,
     SPECIFIC_CHARACTER_SET,
     STUDY_DATE,
     STUDY_DESCRIPTION,
+    STUDY_ID,
     STUDY_INSTANCE_UID,
     STUDY_TIME,
 )
@@ -84,6 +89,8 @@ def study_of(values: Values) -> StudyFacts:
         accession_number=characters.text(get(ACCESSION_NUMBER)),
         institution_name=characters.text(get(INSTITUTION_NAME)),
         department=characters.text(get(DEPARTMENT)),
+        study_id=characters.text(get(STUDY_ID)),
+        referring_physician=characters.name(get(REFERRING_PHYSICIAN)),
     )
 
 
@@ -94,6 +101,9 @@ def series_of(values: Values) -> SeriesFacts:
         body_part=_DEFAULT_REPERTOIRE.text(get(BODY_PART)),
         description=characters.text(get(SERIES_DESCRIPTION)),
         manufacturer=characters.text(get(MANUFACTURER)),
+        number=_DEFAULT_REPERTOIRE.text(get(SERIES_NUMBER)),
+        performed_date=_DEFAULT_REPERTOIRE.text(get(PERFORMED_DATE)),
+        performed_time=_DEFAULT_REPERTOIRE.text(get(PERFORMED_TIME)),
     )
 
 

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pynetdicom.events import Event
 
 from retention.dimse import attributes
-from retention.dimse.attributes import Keys, Level, Value
+from retention.dimse.attributes import Keys, Level
 from retention.dimse.callers import Callers
 from retention.dimse.statuses import (
     CANCELLED,
@@ -23,6 +23,7 @@ from retention.dimse.statuses import (
 from retention.model.errors import RetentionError
 from retention.model.identifiers import InstitutionId
 from retention.services.access import PackageAccess
+from retention.services.attributes import Value
 from retention.services.finding import Finder, FoundInstance, FoundSeries, FoundStudy
 from retention.services.stores import Stores
 

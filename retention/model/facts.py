@@ -45,6 +45,8 @@ class StudyFacts:
     accession_number: str | None = None
     institution_name: str | None = None
     department: str | None = None
+    study_id: str | None = None
+    referring_physician: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ class SeriesFacts:
     body_part: str | None = None
     description: str | None = None
     manufacturer: str | None = None
+    number: str | None = None
+    performed_date: str | None = None
+    performed_time: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

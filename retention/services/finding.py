@@ -238,6 +238,8 @@ def study_values(study: FoundStudy) -> dict[str, str | None]:
         "study_time": study.facts.study_time,
         "description": study.facts.description,
         "accession_number": study.facts.accession_number,
+        "study_id": study.facts.study_id,
+        "referring_physician": study.facts.referring_physician,
     }
 
 

@@ -13,18 +13,18 @@ from retention.model.errors import InputError
 from retention.model.identifiers import InstitutionId
 from retention.model.matching import Kind, Match, match_of
 from retention.services.access import PackageAccess
+from retention.services.attributes import INSTANCE, SERIES, STUDY, Keys, accepts, values_of
 from retention.services.finding import Finder, FoundStudy
 from retention.services.stores import Stores
 from retention.web import attributes
-from retention.web.attributes import INSTANCE, SERIES, STUDY, Json, Keys
+from retention.web.attributes import Json
 from retention.web.callers import institution_named
 from retention.web.limits import RESULTS
 
 DICOM_JSON = "application/dicom+json"
-_MODALITY, _MODALITIES_IN_STUDY = "00080060", "00080061"
-_STUDY_TAGS = frozenset(attribute.tag for attribute in STUDY)
-_SERIES_TAGS = _STUDY_TAGS | {attribute.tag for attribute in SERIES}
-_INSTANCE_TAGS = _SERIES_TAGS | {attribute.tag for attribute in INSTANCE}
+_STUDY_KEYS = frozenset(attribute.keyword for attribute in STUDY)
+_SERIES_KEYS = _STUDY_KEYS | {attribute.keyword for attribute in SERIES}
+_INSTANCE_KEYS = _SERIES_KEYS | {attribute.keyword for attribute in INSTANCE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class Querying:
 
     def studies(self, request: Request, institution: str) -> JSONResponse:
         keys = _at_study_level(attributes.keys_of(request.query_params.multi_items()))
-        _require(keys, _STUDY_TAGS)
+        _require(keys, _STUDY_KEYS)
         base, caller = _base(request, institution), institution_named(self.stores, institution)
         return _page(request, self._studies(caller, keys, base))
 
     def series(self, request: Request, institution: str, study: str) -> JSONResponse:
         keys = attributes.keys_of(request.query_params.multi_items())
-        _require(keys, _SERIES_TAGS)
+        _require(keys, _SERIES_KEYS)
         base, caller = _base(request, institution), institution_named(self.stores, institution)
         return _page(request, self._series(caller, keys, study, base))
 
@@ -49,22 +49,21 @@ class Querying:
         self, request: Request, institution: str, study: str, series: str | None = None
     ) -> JSONResponse:
         keys = attributes.keys_of(request.query_params.multi_items())
-        _require(keys, _INSTANCE_TAGS)
+        _require(keys, _INSTANCE_KEYS)
         base, caller = _base(request, institution), institution_named(self.stores, institution)
         return _page(request, self._instances(caller, keys, study, series, base))
 
     def _studies(self, caller: InstitutionId, keys: Keys, base: str) -> Iterator[Json]:
         for study in self._finder().studies(caller, keys.studies):
-            found = attributes.study_json(study)
-            if attributes.accepts(keys, found):
-                yield found | _retrieve_url(f"{base}/studies/{study.study_uid}")
+            if accepts(keys, values_of(STUDY, study)):
+                yield attributes.study_json(study) | _retrieve_url(f"{base}/studies/{study.study_uid}")
 
     def _series(self, caller: InstitutionId, keys: Keys, uid: str, base: str) -> Iterator[Json]:
         finder = self._finder()
         for study in _of_uid(finder, caller, keys, uid):
             for series in finder.series(study):
-                found = attributes.study_json(study) | attributes.series_json(series)
-                if attributes.accepts(keys, found):
+                if accepts(keys, values_of(STUDY, study) | values_of(SERIES, series)):
+                    found = attributes.study_json(study) | attributes.series_json(series)
                     yield found | _retrieve_url(f"{base}/studies/{uid}/series/{series.series_uid}")
 
     def _instances(
@@ -73,10 +72,11 @@ class Querying:
         finder = self._finder()
         for study in _of_uid(finder, caller, keys, uid):
             for instance in finder.instances(study):
-                found = attributes.study_json(study) | attributes.instance_json(instance)
-                if series_uid in (None, instance.series_uid) and attributes.accepts(keys, found):
+                found = values_of(STUDY, study) | values_of(INSTANCE, instance)
+                if series_uid in (None, instance.series_uid) and accepts(keys, found):
                     series = f"{base}/studies/{uid}/series/{instance.series_uid}"
-                    yield found | _retrieve_url(f"{series}/instances/{instance.sop_instance_uid}")
+                    written = attributes.study_json(study) | attributes.instance_json(instance)
+                    yield written | _retrieve_url(f"{series}/instances/{instance.sop_instance_uid}")
 
     def _finder(self) -> Finder:
         return Finder(self.stores, PackageAccess(self.stores))
@@ -98,12 +98,14 @@ def _of_uid(finder: Finder, caller: InstitutionId, keys: Keys, uid: str) -> Iter
 
 def _at_study_level(keys: Keys) -> Keys:
     """Take Modality for Modalities in Study where only studies are asked for, as viewers mean it."""
-    others = {_MODALITIES_IN_STUDY if tag == _MODALITY else tag: match for tag, match in keys.others.items()}
+    others = {
+        "ModalitiesInStudy" if name == "Modality" else name: match for name, match in keys.others.items()
+    }
     return Keys(keys.studies, others)
 
 
-def _require(keys: Keys, tags: frozenset[str]) -> None:
-    if not tags.issuperset(keys.others):
+def _require(keys: Keys, known: frozenset[str]) -> None:
+    if not known.issuperset(keys.others):
         raise InputError("a key of the query belongs to a level below the one that is asked for")
 
 

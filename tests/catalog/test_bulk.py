@@ -14,7 +14,8 @@ ROW = {
     "institution_row": 1, "attributed_row": None, "other_patients": None, "patient_row": None,
     "patient_id": "P\0\ud800", "issuer": None, "patient_name": "Zoë", "birth_date": "19600101",
     "sex": "F", "study_date": None, "study_time": None, "description": "x", "accession_number": "1",
-    "institution_name": None, "department": None, "modalities": "CT", "instances": 3, "bytes_received": 2**40,
+    "institution_name": None, "department": None, "study_id": None, "referring_physician": None,
+    "modalities": "CT", "instances": 3, "bytes_received": 2**40,
     **UNDECIDED, "sop_classes": "1.2.3", "keep_until_on": AT.date(), "accessed_on": AT.date(), "received_at": AT,
 }  # fmt: skip
 

@@ -107,12 +107,15 @@ MUTABLE: dict[str, tuple[str, ...]] = {
         "attributed_row", "patient_row", "other_patients",
         "patient_id", "issuer", "patient_name", "birth_date", "sex",
         "study_date", "study_time", "description", "accession_number",
-        "institution_name", "department", "modalities", "sop_classes", "instances",
+        "institution_name", "department", "study_id", "referring_physician", "modalities", "sop_classes", "instances",
         "bytes_received", "state", "reason", "holds", "keep_until_on", "next_change_on", "is_stale", "plan_tier",
         "next_tier",
         "move_on", "accessed_on",
     ),
-    "series": ("modality", "body_part", "description", "manufacturer", "instances"),
+    "series": (
+        "modality", "body_part", "description", "manufacturer", "number", "performed_date", "performed_time",
+        "instances",
+    ),
     "package": (
         "key_segment", "closed", "verified_at", "lost",
         "superseded_row", "copy_of_row", "drop_at", "replaced", "replaced_bytes",

@@ -53,7 +53,7 @@ def find(served, folder, *keys, root=STUDY_ROOT, level="STUDY"):
 def test_studies_are_found_with_what_a_query_must_be_answered(served, tmp_path):
     found = find(
         served, tmp_path / "f", "StudyInstanceUID", "PatientID", "PatientName", "StudyDate", "StudyTime",
-        "AccessionNumber", "StudyID", "ModalitiesInStudy", "NumberOfStudyRelatedInstances",
+        "AccessionNumber", "StudyID", "ReferringPhysicianName", "ModalitiesInStudy", "NumberOfStudyRelatedInstances",
         "NumberOfStudyRelatedSeries", "InstanceAvailability", "RetrieveAETitle",
     )  # fmt: skip
     by_uid = {str(each.StudyInstanceUID): each for each in found}
@@ -63,7 +63,7 @@ def test_studies_are_found_with_what_a_query_must_be_answered(served, tmp_path):
     assert (first.NumberOfStudyRelatedInstances, first.ModalitiesInStudy) == (4, "CT")
     assert (first.InstanceAvailability, first.RetrieveAETitle) == ("ONLINE", "RETENTION")
     assert by_uid[OTHER_STUDY].NumberOfStudyRelatedInstances == 1
-    assert first.StudyID in ("", None)
+    assert (first.StudyID, str(first.ReferringPhysicianName)) == ("S1", "WHO^DOCTOR")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,8 @@ def test_studies_are_found_with_what_a_query_must_be_answered(served, tmp_path):
         ([f"StudyInstanceUID={STUDY}\\{OTHER_STUDY}\\1.2.3"], {STUDY, OTHER_STUDY}),
         (["AccessionNumber=A1", "ModalitiesInStudy=CT"], {STUDY, OTHER_STUDY}),
         (["ModalitiesInStudy=MR"], set()),
+        (["StudyID=S1", "ReferringPhysicianName=who*"], {STUDY, OTHER_STUDY}),
+        (["StudyID=S2"], set()),
     ],
 )
 def test_keys_match_as_the_standard_says(served, tmp_path, keys, studies):
@@ -101,8 +103,11 @@ def test_patients_series_and_images_are_found(served, tmp_path):
     }
     series = find(
         served, tmp_path / "s", f"StudyInstanceUID={STUDY}", "SeriesInstanceUID", "Modality",
-        "NumberOfSeriesRelatedInstances", level="SERIES",
+        "NumberOfSeriesRelatedInstances", "SeriesNumber", level="SERIES",
     )  # fmt: skip
+    assert sorted(each.SeriesNumber for each in series) == [1, 2]
+    numbered = find(served, tmp_path / "n", f"StudyInstanceUID={STUDY}", "SeriesNumber=2", level="SERIES")
+    assert [each.SeriesNumber for each in numbered] == [2]
     assert {str(each.SeriesInstanceUID): each.NumberOfSeriesRelatedInstances for each in series} == {
         f"{STUDY}.1": 3,
         f"{STUDY}.2": 1,

@@ -43,6 +43,7 @@ def instance(
     dataset.PatientBirthDate, dataset.StudyDate, dataset.StudyTime = born, on, "101500"
     dataset.Modality, dataset.StudyDescription, dataset.SeriesDescription = "CT", "THORAX", "LUNG"
     dataset.AccessionNumber, dataset.Manufacturer, dataset.InstanceNumber = "A1", "ACME", number
+    dataset.StudyID, dataset.SeriesNumber, dataset.ReferringPhysicianName = "S1", series, "WHO^DOCTOR"
     dataset.Rows = dataset.Columns = rows
     dataset.BitsAllocated = dataset.BitsStored = 16
     dataset.HighBit, dataset.PixelRepresentation, dataset.SamplesPerPixel = 15, 0, 1

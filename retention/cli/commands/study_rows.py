@@ -57,6 +57,8 @@ def study_document(study: StudyDetail, order: Sequence[str]) -> StudyShow:
             "accession_number": facts.accession_number,
             "institution_name": facts.institution_name,
             "department": facts.department,
+            "study_id": facts.study_id,
+            "referring_physician": facts.referring_physician,
         },
         "modalities": list(study.modalities),
         "series": [_series(series) for series in study.series],
@@ -72,6 +74,9 @@ def _series(series: SeriesRecord) -> Series:
         "body_part": series.facts.body_part,
         "description": series.facts.description,
         "manufacturer": series.facts.manufacturer,
+        "number": series.facts.number,
+        "performed_date": series.facts.performed_date,
+        "performed_time": series.facts.performed_time,
     }
 
 

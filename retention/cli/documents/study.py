@@ -61,6 +61,8 @@ class StudyFacts(TypedDict):
     accession_number: str | None
     institution_name: str | None
     department: str | None
+    study_id: str | None
+    referring_physician: str | None
 
 
 class Series(TypedDict):
@@ -70,6 +72,9 @@ class Series(TypedDict):
     body_part: str | None
     description: str | None
     manufacturer: str | None
+    number: str | None
+    performed_date: str | None
+    performed_time: str | None
 
 
 class Shard(TypedDict):
