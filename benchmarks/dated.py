@@ -40,7 +40,7 @@ def studies(count: int) -> Iterator[tuple[Values, Values, Values | None]]:
         born = date(1930, 1, 1) + timedelta(days=chance.randrange(26_000))
         study: Values = {
             "id": number, "institution_row": 1, "study_uid": f"2.25.4711.{number}", "patient_id": f"P{patient}",
-            "issuer": None, "patient_name": "DOE^JANE", "birth_date": f"{born:%Y%m%d}", "sex": "F",
+            "issuer": None, "other_patients": None, "patient_name": "DOE^JANE", "birth_date": f"{born:%Y%m%d}", "sex": "F",
             "study_date": f"{on:%Y%m%d}", "study_time": None, "description": "EXAM", "accession_number": str(number),
             "institution_name": None, "department": "RADIO", "study_id": None, "referring_physician": None,
             "modalities": modality,

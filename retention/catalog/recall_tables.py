@@ -17,7 +17,8 @@ OPEN = text("state IN ('requested', 'ready')")
 
 
 class RecallRow(Base, table=True):
-    """One request. `study_row` is null when nothing is known of the study any more."""
+    """One request. `study_row` is null when nothing is known of the study any more; `moving_to` is the tier that the
+    study goes to once it can be read, null when people asked."""
 
     __tablename__ = "recall"
     __table_args__ = (
@@ -32,6 +33,7 @@ class RecallRow(Base, table=True):
     urgency: str = Field(sa_column=Column("urgency", String(16), nullable=False))
     reason: str | None = Field(sa_column=Column("reason", ForeignText()))
     asked_by: str | None = Field(sa_column=Column("asked_by", Text()))
+    moving_to: str | None = Field(sa_column=Column("moving_to", String(63)))
     sequence: int = Field(sa_column=Column("sequence", BigInteger(), nullable=False))
     requested_at: datetime = Field(sa_column=Column("requested_at", Instant(), nullable=False))
     state: str = Field(sa_column=Column("state", String(16), nullable=False))
@@ -42,7 +44,9 @@ class RecallRow(Base, table=True):
 RECALL: Table = METADATA.tables["recall"]
 
 GUARDS = (
-    frozen("recall", "id", "recall_id", "urgency", "reason", "asked_by", "sequence", "requested_at"),
+    frozen(
+        "recall", "id", "recall_id", "urgency", "reason", "asked_by", "moving_to", "sequence", "requested_at"
+    ),
     forward(
         "recall",
         "forward",

@@ -33,7 +33,10 @@ class RecallProgress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecallRecord:
-    """One request for a study. `study_uid` is None when nothing is known of the study any more."""
+    """One request for a study. `study_uid` is None when nothing is known of the study any more.
+
+    `moving_to`: nobody is to read it; it is moved to that tier from what the slow one gives out, and then it is over.
+    """
 
     recall_id: str
     study_uid: str | None
@@ -45,6 +48,7 @@ class RecallRecord:
     requested_at: datetime
     ready_at: datetime | None
     until_at: datetime | None
+    moving_to: str | None = None
 
 
 _IS_OPEN = RECALL.c.state.in_((RecallProgress.REQUESTED.value, RecallProgress.READY.value))
@@ -101,6 +105,7 @@ class RecallWriting:
             "urgency": asked.urgency,
             "reason": asked.reason,
             "asked_by": asked.asked_by,
+            "moving_to": asked.moving_to,
             "sequence": sequence,
             "requested_at": asked.requested_at,
             "state": asked.state.value,
@@ -121,6 +126,11 @@ class RecallWriting:
         cancelled = update(RECALL).where(*mine).values(state=RecallProgress.CANCELLED.value)
         if self._connection.execute(cancelled).rowcount and not self._others(recall_id):
             self._keep_copies(recall_id, at)
+
+    def end(self, recall_ids: Sequence[str]) -> None:
+        """Note that what these were for is done: nobody waits any more."""
+        over = update(RECALL).where(RECALL.c.recall_id.in_(recall_ids), _IS_OPEN)
+        self._connection.execute(over.values(state=RecallProgress.EXPIRED.value))
 
     def expire(self, package_id: PackageId, at: datetime) -> None:
         """Note that a copy is gone: what was ready by it until now is over."""
@@ -163,4 +173,5 @@ def _record(row: AnyRow) -> RecallRecord:
         requested_at=row.requested_at,
         ready_at=row.ready_at,
         until_at=row.until_at,
+        moving_to=row.moving_to,
     )

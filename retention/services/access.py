@@ -6,7 +6,7 @@ help. Nothing is read on the word of a shard that is not what the journal commit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -103,7 +103,7 @@ class PackageAccess:
 
         Raises NotReadyError when part of the study is on a tier that answers slowly, and was not recalled.
         """
-        copies = {package.copy_of: package for package in study.packages if package.copy_of is not None}
+        copies = recalled_copies(self._stores, study.packages)
         forms = []
         for package in study.packages:
             if package.copy_of is None and not package.is_superseded:
@@ -172,6 +172,15 @@ class PackageAccess:
     def _sealer(self, package: PackageSummary) -> Sealer:
         key = self._stores.keyring.package_key(package.key_id, package.key_segment)
         return Sealer.of(key, package.package_id, package.institution_id)
+
+
+def recalled_copies(stores: Stores, packages: Iterable[PackageSummary]) -> dict[PackageId, PackageSummary]:
+    """Return the recalled copies among packages of a study, by the package that now stands for what was copied."""
+    return {
+        stores.catalog.successor_of(package.copy_of).package_id: package
+        for package in packages
+        if package.copy_of is not None
+    }
 
 
 def not_recalled(package: PackageSummary, absent: Mapping[int, StorageError]) -> NotReadyError:

@@ -116,7 +116,7 @@ def _moved(catalog: Catalog, package: PackageSummary) -> str | None:
 def _expired(catalog: Catalog, package: PackageSummary) -> str | None:
     if package.copy_of is None:
         return "its package is no copy"
-    return _unreadable(catalog.package(package.copy_of))
+    return _unreadable(catalog.successor_of(package.copy_of))
 
 
 _AGES: Mapping[Why, Callable[[Catalog, PackageSummary], str | None]] = {

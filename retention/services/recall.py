@@ -26,10 +26,11 @@ from retention.model.errors import (
     StorageError,
     UsageError,
 )
-from retention.model.identifiers import KeyId, new_id
+from retention.model.identifiers import KeyId, PackageId, new_id
 from retention.model.layout import TierSpec
 from retention.model.patient import PatientIdentity
 from retention.services import commit, events
+from retention.services.access import recalled_copies
 from retention.services.entries import recalls as entries
 from retention.services.events import Names
 from retention.services.facts.record import PatientKeys
@@ -69,38 +70,74 @@ def request(stores: Stores, study: StudyDetail, reason: str, urgency: Urgency) -
             f"study {uid} of {institution} can be read as it is",
             hint=f"retention study export {uid} --out DIR",
         )
-    asked = RecallRecord(
-        recall_id=new_id(),
-        study_uid=uid,
-        institution=institution,
-        state=RecallProgress.REQUESTED,
-        urgency=urgency.value,
-        reason=reason.strip(),
-        asked_by=stores.person,
-        requested_at=stores.clock.now(),
-        ready_at=None,
-        until_at=None,
-    )
-    owner, actor = study.summary.institution_id, stores.actor
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
-        under = _key_for(stores, study)
-        entry = entries.request_entry(asked, slow[0].package_id, owner, actor=actor, under=under)
-        commit.append_locked(stores, [entry], {under.key.key_id: under.key.secret})
+        (asked,) = note_locked(stores, [Wanted(study, slow[0].package_id, reason.strip(), urgency)])
     advance(stores)
     return stores.catalog.recalls.one(asked.recall_id)
 
 
-def _key_for(stores: Stores, study: StudyDetail) -> entries.Under:
-    """Return the key for what is said about a study's patient; the commit lock is held."""
-    owner, patient = study.summary.institution_id, study.patient
-    if patient.patient_id is None:
-        return entries.Under(stores.keyring.institution_key(owner))
-    identity = PatientIdentity(owner, patient.patient_id, patient.issuer or "")
-    keys = PatientKeys(stores)
-    keys.prepare([identity])
-    key, segment = keys.of(identity)
-    return entries.Under(key, identity, segment)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A study that somebody wants from a slow tier, named by a package of it; or that is to be moved from there."""
+
+    study: StudyDetail
+    package_id: PackageId
+    reason: str
+    urgency: Urgency
+    moving_to: str | None = None
+
+    @property
+    def patient(self) -> PatientIdentity | None:
+        named = self.study.patient
+        if named.patient_id is None:
+            return None
+        return PatientIdentity(self.study.summary.institution_id, named.patient_id, named.issuer or "")
+
+
+def note_locked(stores: Stores, wanted: Sequence[Wanted]) -> list[RecallRecord]:
+    """Put requests into the journal, in one step; no volume is asked yet. The commit lock is held, and the archive up
+    to date. Raises what a commit raises."""
+    if not wanted:
+        return []
+    asked = [
+        RecallRecord(
+            recall_id=new_id(),
+            study_uid=each.study.summary.study_uid,
+            institution=each.study.summary.institution,
+            state=RecallProgress.REQUESTED,
+            urgency=each.urgency.value,
+            reason=each.reason,
+            asked_by=stores.person,
+            requested_at=stores.clock.now(),
+            ready_at=None,
+            until_at=None,
+            moving_to=each.moving_to,
+        )
+        for each in wanted
+    ]
+    actor, keys = stores.actor, PatientKeys(stores)
+    keys.prepare(patient for each in wanted if (patient := each.patient) is not None)
+    new = [
+        entries.request_entry(
+            record,
+            each.package_id,
+            each.study.summary.institution_id,
+            actor=actor,
+            under=_under(stores, keys, each),
+        )
+        for record, each in zip(asked, wanted, strict=True)
+    ]
+    commit.append_locked(stores, new, keys.secrets)
+    return asked
+
+
+def _under(stores: Stores, keys: PatientKeys, wanted: Wanted) -> entries.Under:
+    """Return the key for what is said about a study's patient."""
+    if wanted.patient is None:
+        return entries.Under(stores.keyring.institution_key(wanted.study.summary.institution_id))
+    key, segment = keys.of(wanted.patient)
+    return entries.Under(key, wanted.patient, segment)
 
 
 def cancel(stores: Stores, recall_id: str) -> RecallRecord:
@@ -126,7 +163,8 @@ def advance(stores: Stores) -> Advanced:
     done = Advanced()
     waiting: dict[tuple[str, str], list[RecallRecord]] = {}
     for recall in stores.catalog.recalls.open():
-        if recall.state is RecallProgress.REQUESTED and recall.study_uid and recall.institution:
+        is_waiting = recall.state is RecallProgress.REQUESTED and recall.moving_to is None
+        if is_waiting and recall.study_uid and recall.institution:
             waiting.setdefault((recall.institution, recall.study_uid), []).append(recall)
     if not waiting:
         return done
@@ -192,6 +230,12 @@ def _availabilities(stores: Stores, package: PackageSummary) -> dict[int, Availa
     return found
 
 
+def keep_of(stores: Stores, package: PackageSummary) -> timedelta:
+    """Return for how long what is recalled from a package's tier stays."""
+    recall = stores.settings.tiers[package.tier].recall
+    return KEEP if recall is None else recall.keep
+
+
 def ask(stores: Stores, package: PackageSummary, urgency: Urgency, keep: timedelta) -> bool:
     """Ask for as many shards of a package as reading needs; return whether they can be read already."""
     found = _availabilities(stores, package)
@@ -238,12 +282,11 @@ class _Copying:
         return is_ready
 
     def _missing(self) -> list[PackageSummary]:
-        copied = {package.copy_of for package in self.study.packages if package.copy_of is not None}
+        copied = recalled_copies(self.stores, self.study.packages)
         return [p for p in slow_packages(self.stores, self.study) if p.package_id not in copied]
 
     def _keep(self, package: PackageSummary) -> timedelta:
-        recall = self.stores.settings.tiers[package.tier].recall
-        return KEEP if recall is None else recall.keep
+        return keep_of(self.stores, package)
 
     def _copy(self, package: PackageSummary) -> MadePackage:
         made = self.recoder.recode(package, fastest_tier(self.stores), supersedes=False)

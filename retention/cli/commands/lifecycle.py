@@ -114,6 +114,7 @@ def _result(outcome: Outcome, *, dropped: int = 0, recalled: int = 0) -> Result[
     data: LifecycleRun = {
         "moves": [move_document(move) for move in outcome.moved],
         "moved": len(outcome.moved),
+        "waiting": len(outcome.waiting),
         "failed": len(outcome.failed),
         "skipped": len(outcome.skipped),
         "left": len(outcome.left),
@@ -182,7 +183,12 @@ def _lines(data: LifecycleRun) -> Iterator[str]:
         seconds=data["seconds"],
         rate=rate_text(data["bytes"], data["seconds"]),
     )
-    for name, count in (("left", data["left"]), ("dropped", data["dropped"]), ("recalled", data["recalled"])):
+    for name, count in (
+        ("waiting", data["waiting"]),
+        ("left", data["left"]),
+        ("dropped", data["dropped"]),
+        ("recalled", data["recalled"]),
+    ):
         if count:
             yield current.say(f"lifecycle.{name}", count=count)
     for problem in data["problems"]:

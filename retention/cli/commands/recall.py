@@ -101,6 +101,7 @@ def _document(stores: Stores, record: RecallRecord) -> RecallRequest:
         "by": record.asked_by,
         "requested_at": format_instant(record.requested_at),
         "eta": None if eta is None else format_instant(eta),
+        "moving_to": record.moving_to,
         "until": None if record.until_at is None else format_instant(record.until_at),
     }
 

@@ -40,11 +40,13 @@ class LifecycleProblem(TypedDict):
 
 
 class LifecycleRun(TypedDict):
-    """What was moved."""
+    """What became of the moves that are due."""
 
     moves: list[LifecycleMove]
     """Those that were done."""
     moved: Count
+    waiting: Count
+    """Moves that leave a slow tier, which was asked for the data: a later run makes them."""
     failed: Count
     skipped: Count
     """Moves that do not fit any more, or that another run does."""

@@ -23,6 +23,8 @@ class RecallRequest(TypedDict):
     requested_at: Instant
     eta: Instant | None
     """When it is expected to be ready, or was; null when nobody can tell."""
+    moving_to: str | None
+    """The tier it moves to once it can be read; null when somebody is to read it."""
     until: Instant | None
     """Until when it can be read."""
 

@@ -51,6 +51,7 @@ ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     recalls.RECALL_REQUEST: recalls.apply_request,
     recalls.RECALL_READY: recalls.apply_ready,
     recalls.RECALL_CANCEL: recalls.apply_cancel,
+    recalls.RECALL_END: recalls.apply_end,
     sealing.SEAL: sealing.apply_seal,
     sealing.COSIGN: sealing.apply_cosigned,
     **facts.ACTIONS,

@@ -1,4 +1,5 @@
-"""Entries about recalls: who asked for which study and why, when it could be read, when somebody gave it up.
+"""Entries about recalls: who asked for which study and why, when it could be read, when somebody gave it up,
+when what it was for was done.
 
 A study is named by a package of it: random, and of no meaning once the study is gone. Reason and name of who asked are
 in a payload under the patient's key, which goes with the patient's last study; under the institution's key where the
@@ -25,6 +26,7 @@ from retention.services.events import instant_of, list_of, optional_text_of, tex
 RECALL_REQUEST = "recall.request"
 RECALL_READY = "recall.ready"
 RECALL_CANCEL = "recall.cancel"
+RECALL_END = "recall.end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ def request_entry(
     """Return the entry of a request."""
     body: dict[str, JsonValue] = {"reason": asked.reason, "by": asked.asked_by}
     data: dict[str, JsonValue] = {"urgency": asked.urgency}
+    if asked.moving_to is not None:
+        data["moving_to"] = asked.moving_to
     if under.patient is not None:
         body |= {"patient_id": under.patient.patient_id, "issuer": under.patient.issuer}
         data["key_segment"] = under.segment
@@ -77,6 +81,7 @@ def apply_request(applying: Applying, entry: Entry) -> None:
         requested_at=envelope.at,
         ready_at=None,
         until_at=None,
+        moving_to=optional_text_of(envelope.data, "moving_to"),
     )
     applying.transaction.recalls.request(asked, PackageId(envelope.objects["package"]), envelope.seq)
 
@@ -109,3 +114,15 @@ def cancel_entry(recall: RecallRecord, institution: InstitutionId, *, at: dateti
 
 def apply_cancel(applying: Applying, entry: Entry) -> None:
     applying.transaction.recalls.cancel(entry.envelope.objects["recall"], entry.envelope.at)
+
+
+def end_entry(
+    recalls: Sequence[RecallRecord], institution: InstitutionId, *, at: datetime, actor: str
+) -> NewEntry:
+    """Return the entry that says that the moves these requests were for are done."""
+    ids: list[JsonValue] = [recall.recall_id for recall in recalls]
+    return NewEntry(at=at, actor=actor, action=RECALL_END, institution=institution, data={"recalls": ids})
+
+
+def apply_end(applying: Applying, entry: Entry) -> None:
+    applying.transaction.recalls.end([str(recall) for recall in list_of(entry.envelope.data, "recalls")])

@@ -6,14 +6,15 @@ moves to a faster tier: the order of the tiers in archive.yaml, fastest first, d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retention.catalog.records import PackageSummary
 from retention.model.errors import NotFoundError, RetentionError, UsageError
 from retention.model.identifiers import PackageId
-from retention.model.layout import TierSpec
+from retention.services.lifecycle import waiting
 from retention.services.lifecycle.planned import PlannedMove
+from retention.services.lifecycle.worth import is_slower, is_worth
 from retention.services.move.budget import Budget, Limits
 from retention.services.move.move import Moved, Mover, Task
 from retention.services.progress import Progress
@@ -22,9 +23,11 @@ from retention.services.stores import Stores
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the moves of a plan. One counts as moved when all its packages lie on the new tier."""
+    """What became of the moves of a plan. One counts as moved when all its packages lie on the new tier; as `waiting`
+    when its tier answers slowly, and was asked."""
 
     moved: list[PlannedMove] = field(default_factory=list)
+    waiting: list[PlannedMove] = field(default_factory=list)
     failed: list[tuple[PlannedMove, RetentionError]] = field(default_factory=list)
     skipped: list[tuple[PlannedMove, str]] = field(default_factory=list)
     left: list[PlannedMove] = field(default_factory=list)
@@ -52,18 +55,14 @@ def carry_out(stores: Stores, moves: Iterable[PlannedMove], limits: Limits, prog
 
     done = Mover(stores, progress, Budget(limits, stores.clock)).run(tasks())
     outcome.bytes_moved, outcome.seconds = done.bytes_received, done.seconds
-    _tell_apart(outcome, asked, of_package, done)
+    asleep: dict[PlannedMove, list[PackageSummary]] = {}
+    for task in done.asleep:
+        asleep.setdefault(of_package[task.package.package_id], []).append(task.package)
+    errors = {of_package[task.package.package_id]: error for task, error in reversed(done.failed)}
+    errors = waiting.ask_for(stores, asleep) | errors
+    _tell_apart(outcome, asked, of_package, done, errors, asleep)
+    waiting.end(stores)
     return outcome
-
-
-def is_worth(tier: TierSpec, package: PackageSummary) -> bool:
-    """Whether a package is large enough for a tier."""
-    return tier.takes_from_bytes is None or package.bytes_received >= tier.takes_from_bytes
-
-
-def is_slower(tiers: Sequence[str], tier: str, than: str) -> bool:
-    """Whether a tier comes after another in archive.yaml; one that is there no more is as fast as any."""
-    return than not in tiers or tiers.index(tier) > tiers.index(than)
 
 
 def _fitting(stores: Stores, move: PlannedMove) -> list[PackageSummary] | str:
@@ -88,15 +87,21 @@ def _fitting(stores: Stores, move: PlannedMove) -> list[PackageSummary] | str:
 
 
 def _tell_apart(
-    outcome: Outcome, asked: Sequence[PlannedMove], of_package: dict[PackageId, PlannedMove], done: Moved
+    outcome: Outcome,
+    asked: Sequence[PlannedMove],
+    of_package: Mapping[PackageId, PlannedMove],
+    done: Moved,
+    errors: Mapping[PlannedMove, RetentionError],
+    asleep: Collection[PlannedMove],
 ) -> None:
     """Say of each move what became of it; a move of several packages fails with the first that does."""
-    errors = {of_package[task.package.package_id]: error for task, error in reversed(done.failed)}
     left = {of_package[task.package.package_id] for task in done.left}
     overtaken = {of_package[task.package.package_id] for task in done.overtaken}
     for move in asked:
         if move in errors:
             outcome.failed.append((move, errors[move]))
+        elif move in asleep:
+            outcome.waiting.append(move)
         elif move in left:
             outcome.left.append(move)
         elif move in overtaken:

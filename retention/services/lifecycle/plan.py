@@ -20,8 +20,8 @@ from retention.policy.subject import Fact
 from retention.services import decisions
 from retention.services.decision_inputs import facts_of, inputs_of
 from retention.services.in_force import Bound
-from retention.services.lifecycle.carry_out import is_slower
 from retention.services.lifecycle.planned import PlannedMove
+from retention.services.lifecycle.worth import is_slower
 from retention.services.stores import Stores
 
 BATCH = 500

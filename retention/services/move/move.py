@@ -19,7 +19,7 @@ from itertools import islice
 
 from retention.catalog.records import Claim, PackageSummary, WorkItem
 from retention.model.clock import format_instant
-from retention.model.errors import RetentionError
+from retention.model.errors import NotReadyError, RetentionError
 from retention.model.layout import TierSpec
 from retention.services import commit, events
 from retention.services.audit.repair import places
@@ -56,11 +56,12 @@ class Task:
 @dataclass(slots=True)
 class Moved:
     """What a run did. `moved` are done; `overtaken` somebody else did or is doing; `failed` could not be, and stay as
-    they were; `left` the budget did not reach."""
+    they were; `asleep` lie on a slow tier and cannot be read now; `left` the budget did not reach."""
 
     moved: list[Task] = field(default_factory=list)
     overtaken: list[Task] = field(default_factory=list)
     failed: list[tuple[Task, RetentionError]] = field(default_factory=list)
+    asleep: list[Task] = field(default_factory=list)
     left: list[Task] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -160,7 +161,10 @@ class Mover:
                 yield _Ready(task, work, made)
 
     def _fail(self, task: Task, work: WorkItem, error: RetentionError) -> None:
-        self._done.failed.append((task, error))
+        if isinstance(error, NotReadyError):
+            self._done.asleep.append(task)
+        else:
+            self._done.failed.append((task, error))
         self._stores.catalog.finish_work_of([work], f"failed: {error.code}")
 
     def _commit(self, session: Session, group: Sequence[_Ready]) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from retention.catalog.records import PackageSummary
 from retention.model.clock import format_instant
+from retention.model.errors import NotReadyError
 from retention.model.identifiers import PackageId, new_id
 from retention.model.layout import TierSpec
 from retention.package.geometry import default_cell_bytes
@@ -78,7 +80,7 @@ class Recoder:
             0,
         )
         sealer = Sealer.of(key.secret, new, package.institution_id)
-        with self._access.reader(package) as opened:
+        with self._opened(package) as opened:
             uploads = PackageUploads.begin(
                 self._stores.volumes,
                 tier,
@@ -101,6 +103,21 @@ class Recoder:
         return MadePackage(
             new, package.institution_id, tier, package.kind.value, key, uploads, header, tail, contents
         )
+
+    @contextmanager
+    def _opened(self, package: PackageSummary) -> Iterator[OpenPackage]:
+        """Open a package, or a recalled copy of it if it cannot be read now itself."""
+        source = package
+        try:
+            known = self._access.known(package)
+        except NotReadyError:
+            copies = self._stores.catalog.copies_of(package.package_id)
+            if not copies:
+                raise
+            source = copies[0]
+            known = self._access.known(source)
+        with self._access.reader(source, known) as opened:
+            yield opened
 
     def _copy(
         self, opened: OpenPackage, sealer: Sealer, writer: PackageWriter, uploads: PackageUploads
