@@ -26,6 +26,7 @@ from retention.catalog import (
     studies,
 )
 from retention.catalog.approvals import Approvals
+from retention.catalog.credentials import Credentials
 from retention.catalog.database import BUSY_TIMEOUT_S, Database, use_write_ahead_log
 from retention.catalog.deciding import Deciding
 from retention.catalog.disposals import Disposals
@@ -77,6 +78,7 @@ class Catalog:
         self._database = database
         self.policies = Policies(database)
         self.people = People(database)
+        self.credentials = Credentials(database)
         self.holds = Holds(database)
         self.approvals = Approvals(database)
         self.disposals = Disposals(database)

@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from retention.catalog import (
     approval_tables,
+    credential_tables,
     disposal_tables,
     fact_tables,
     guards,
@@ -38,6 +39,7 @@ GUARDS = (
     *fact_tables.GUARDS,
     *recall_tables.GUARDS,
     *people_tables.GUARDS,
+    *credential_tables.GUARDS,
     *approval_tables.GUARDS,
     *disposal_tables.GUARDS,
 )

@@ -24,6 +24,7 @@ from retention.catalog import (
     state,
 )
 from retention.catalog.approvals import ApprovalWriting
+from retention.catalog.credentials import CredentialWriting
 from retention.catalog.disposals import DisposalWriting
 from retention.catalog.fact_intake import FactWriter
 from retention.catalog.holds import HoldWriting
@@ -141,6 +142,11 @@ class Transaction:
     def people(self) -> PeopleWriting:
         """What may be done to the registry of people in this step."""
         return PeopleWriting(self._connection, self._places)
+
+    @property
+    def credentials(self) -> CredentialWriting:
+        """What may be done to tokens and accounts in this step."""
+        return CredentialWriting(self._connection)
 
     @property
     def holds(self) -> HoldWriting:

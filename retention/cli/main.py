@@ -21,6 +21,7 @@ from retention import __version__
 from retention.cli import exit_codes, invocation, output
 from retention.cli.arguments import globals_first, is_asked
 from retention.cli.commands import (
+    account,
     approval,
     archive,
     audit,
@@ -42,6 +43,7 @@ from retention.cli.commands import (
     schema,
     serve,
     study,
+    token,
     volume,
 )
 from retention.cli.invocation import current
@@ -90,6 +92,8 @@ for group in (
     person,
     approval,
     hold,
+    token,
+    account,
     serve,
     demo,
 ):

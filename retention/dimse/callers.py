@@ -10,9 +10,11 @@ import os
 import threading
 from pathlib import Path
 
+from retention.catalog.people import RoleAt
 from retention.model.errors import ArchiveError, InputError
 from retention.model.identifiers import InstitutionId
 from retention.model.layout import PeerSpec
+from retention.services.identity.certificates import grants_of
 from retention.services.stores import Stores
 from retention.settings.load import FILE_NAME, load_settings
 
@@ -27,12 +29,19 @@ class Callers:
         self._stamp: tuple[int, int] | None = None
         self._known: dict[str, InstitutionId] = {}
         self._peers: tuple[PeerSpec, ...] = ()
+        self._access = stores.settings.access
 
     def institution_of(self, ae_title: str) -> InstitutionId | None:
         """Return whose device calls itself so, None if nobody's."""
         with self._lock:
             self._refresh()
             return self._known.get(ae_title.strip())
+
+    def grants_of(self, names: frozenset[str]) -> frozenset[RoleAt]:
+        """Return what the names in a certificate are worth now."""
+        with self._lock:
+            self._refresh()
+            return grants_of(self._stores, self._access, names)
 
     def named(self, institution: str) -> InstitutionId | None:
         """Return the institution of that name."""
@@ -68,6 +77,7 @@ class Callers:
             return
         ids = {record.spec.name: record.institution_id for record in self._stores.catalog.institutions()}
         self._peers = tuple(settings.peers.values())
+        self._access = settings.access
         self._known = {
             title: ids[name]
             for name, spec in settings.institutions.items()

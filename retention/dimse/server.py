@@ -44,13 +44,13 @@ from retention.dimse.querying import Querying
 from retention.dimse.retrieving import Retrieving
 from retention.dimse.statuses import SUCCESS
 from retention.dimse.storing import Storing
-from retention.dimse.tls import context_of, names_of
 from retention.model.clock import Clock
 from retention.model.identifiers import InstitutionId
 from retention.model.layout import DimseSpec
 from retention.services.commitments import Commitments
 from retention.services.staging.receiver import Receiver
 from retention.services.stores import Stores
+from retention.services.tls import context_of, names_of
 
 SERVICES = (
     Verification,
@@ -212,8 +212,7 @@ class _Admission:
         """Whether a certificate that was shown may act for the institution; without TLS nothing is asked for."""
         if self.spec.tls is None:
             return True
-        owners = (name for name, allowed in self.spec.tls.names.items() if not names.isdisjoint(allowed))
-        return any(self.callers.named(name) == institution for name in owners)
+        return any(place == institution for place, _ in self.callers.grants_of(names))
 
     def _refusal(self, calling: str, called: str, names: frozenset[str]) -> int | None:
         if called.strip() != self.spec.ae_title:

@@ -117,6 +117,25 @@ class DisposalRefusedError(RefusedError):
     code = "REF-030"
 
 
+class UnknownCallerError(RefusedError):
+    """Whoever asks at a door has not proven who it is."""
+
+    code = "REF-040"
+
+
+class TooManyAttemptsError(RefusedError):
+    """Too many attempts to prove who one is have failed; after `retry_after_s` seconds one is listened to again."""
+
+    code = "REF-041"
+    retryable = True
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, retry_after_s: int = 60, **context: object
+    ) -> None:
+        super().__init__(message, hint=hint, **context)
+        self.retry_after_s = retry_after_s
+
+
 class KeptError(RefusedError):
     """Something that is still needed, or still to be kept, would have been removed."""
 
@@ -145,6 +164,13 @@ class LockedError(ArchiveError):
     """Another process holds the lock or lease."""
 
     code = "ARC-003"
+    retryable = True
+
+
+class BusyError(ArchiveError):
+    """More is asked for at once than is done at once."""
+
+    code = "ARC-005"
     retryable = True
 
 

@@ -123,15 +123,16 @@ class StagingSpec:
 
 @dataclass(frozen=True, slots=True)
 class TlsSpec:
-    """TLS of a listener: PEM files below the archive's folder, and whose certificates may act for which institution.
+    """TLS of a listener: PEM files below the archive's folder.
 
-    `names`: common names and DNS names of client certificates, by name of institution.
+    `clients`: who signs callers' certificates; None: nobody is asked for one. Without `requires_clients` a caller may
+    have none.
     """
 
     certificate: str
     key: str
-    clients: str
-    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    clients: str | None = None
+    requires_clients: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +147,42 @@ class DimseSpec:
 
 @dataclass(frozen=True, slots=True)
 class WebSpec:
-    """The web listener."""
+    """The web listener. `hosts`: names that it is asked by, beside those of this machine and of its certificate."""
 
     host: str = "127.0.0.1"
     port: int = 8080
+    hosts: tuple[str, ...] = ()
+    tls: TlsSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimGrant:
+    """The roles at an institution that a token brings whose claim has a value."""
+
+    claim: str
+    value: str
+    institution: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """An OpenID Connect provider. `keys` and `authorities` are files below the archive's folder."""
+
+    name: str
+    issuer: str
+    audience: str
+    grants: tuple[ClaimGrant, ...]
+    keys: str | None = None
+    authorities: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSpec:
+    """Who may, as far as archive.yaml says: roles by institution and by name in a certificate, and providers."""
+
+    certificates: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    providers: dict[str, ProviderSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +212,4 @@ class ArchiveSettings:
     web: WebSpec | None = None
     """None: not served, unless it is asked for by name."""
     peers: dict[str, PeerSpec] = field(default_factory=dict)
+    access: AccessSpec = field(default_factory=AccessSpec)

@@ -71,6 +71,10 @@ class Names:
         """Return how the journal names an acting person; `name` as `person_name` gives it."""
         return PERSON_PREFIX + keyed_digest(self.index_key, _joined("person", name), 16).hex()
 
+    def caller(self, kind: str, *names: str) -> str:
+        """Return how the journal names a caller of that kind (a certificate, a provider's subject) by its names."""
+        return f"{kind}-{keyed_digest(self.index_key, _joined('caller', kind, *names), 16).hex()}"
+
 
 def _joined(*parts: str) -> bytes:
     return "\0".join(parts).encode("utf-8", "surrogateescape")

@@ -43,6 +43,8 @@ def disagreements(document: object) -> Iterator[Disagreement]:
     yield from _journal_replicas(tiers, volumes)
     yield from _ae_titles(_mapping(root.get("institutions")))
     yield from _ports(_mapping(root.get("listeners")))
+    yield from _web_tls(_mapping(_mapping(root.get("listeners")).get("web")))
+    yield from _access(_mapping(root.get("access")), _mapping(root.get("institutions")))
 
 
 def domain_of(name: str, volume: Mapping[str, object]) -> str:
@@ -189,6 +191,35 @@ def _ports(listeners: Mapping[str, object]) -> Iterator[Disagreement]:
         yield Disagreement(
             ("listeners", "web", "port"), f"port {web['port']} is the DICOM listener's already"
         )
+
+
+def _web_tls(web: Mapping[str, object]) -> Iterator[Disagreement]:
+    tls = _mapping(web.get("tls"))
+    if tls.get("require_clients") is True and "clients" not in tls:
+        path: Path = ("listeners", "web", "tls", "require_clients")
+        yield Disagreement(path, "`clients` is missing: name who signs the certificates that are required")
+
+
+def _access(access: Mapping[str, object], institutions: Mapping[str, object]) -> Iterator[Disagreement]:
+    """What is granted is granted at an institution that there is, and a certificate acts for one alone."""
+    owners: dict[str, str] = {}
+    for institution, names in _mapping(access.get("certificates")).items():
+        path: Path = ("access", "certificates", institution)
+        if institution not in institutions:
+            near = did_you_mean(institution, institutions)
+            yield Disagreement(path, f"there is no institution `{institution}`", near)
+        for name in _mapping(names):
+            owner = owners.setdefault(name, institution)
+            if owner != institution:
+                yield Disagreement((*path, name), f"`{name}` acts for `{owner}` already")
+    for provider, section in _mapping(access.get("providers")).items():
+        grants = _mapping(section).get("grants")
+        for position, grant in enumerate(grants if isinstance(grants, list) else []):
+            named = _mapping(grant).get("institution")
+            if isinstance(named, str) and named not in institutions:
+                where: Path = ("access", "providers", provider, "grants", position, "institution")
+                near = did_you_mean(named, institutions)
+                yield Disagreement(where, f"there is no institution `{named}`", near)
 
 
 def _mapping(value: object) -> Mapping[str, object]:

@@ -98,7 +98,10 @@ VolumeUrl = Annotated[
     str, _text(terms.check_volume_url), _schema("where the volume is", "^(file:|s3://).+$", "file:cold-1")
 ]
 WebUrl = Annotated[str, _text(terms.check_web_url), _schema("an address", "^https?://.+$")]
+HttpsUrl = Annotated[str, _text(terms.check_https_url), _schema("an address", "^https://.+$")]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
+CertificateName = Annotated[str, Field(max_length=200, pattern="^[^\\x00-\\x1f]+$")]
+Role = Literal["reader", "ingest", "archivist", "operator", "auditor", "administrator"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -213,8 +216,16 @@ class TlsSection(Section):
     certificate: Label = Field(description="the listener's own certificate, with its chain")
     key: Label
     clients: Label = Field(description="the authorities that sign clients' certificates")
-    institutions: dict[Name, list[Label]] = Field(
-        default_factory=dict, description="names in certificates that may act for an institution"
+
+
+class WebTlsSection(Section):
+    """Proof of identity of the web listener, and of callers that show a certificate."""
+
+    certificate: Label = Field(description="the listener's own certificate, with its chain")
+    key: Label
+    clients: Label | None = Field(None, description="the authorities that sign clients' certificates")
+    require_clients: bool = Field(
+        default=False, description="whether nobody is let in without such a certificate"
     )
 
 
@@ -230,8 +241,14 @@ class DimseSection(Section):
 class WebSection(Section):
     """The web listener (DICOMweb): served when this section is there."""
 
-    host: Label = Field("127.0.0.1", description="the address to listen on: of this machine")
+    host: Label = Field(
+        "127.0.0.1", description="the address to listen on; beyond this machine with tls alone"
+    )
     port: Port = 8080
+    hosts: list[Label] = Field(
+        default_factory=list, description="other names it is asked by, beside those in its certificate"
+    )
+    tls: WebTlsSection | None = None
 
 
 class ListenersSection(Section):
@@ -239,6 +256,38 @@ class ListenersSection(Section):
 
     dimse: DimseSection | None = None
     web: WebSection | None = None
+
+
+class GrantSection(Section):
+    """What a token of a provider is worth whose `claim` has this value."""
+
+    claim: Label = Field(description="its name; dots lead inside: realm_access.roles")
+    value: Label
+    institution: Name
+    roles: list[Role] = Field(min_length=1)
+
+
+class ProviderSection(Section):
+    """An OpenID Connect provider whose access tokens are taken."""
+
+    issuer: HttpsUrl = Field(description="exactly as its tokens name it (iss)")
+    audience: Label = Field(description="what its tokens say that they are for (aud)")
+    keys: Label | None = Field(
+        None, description="its public keys, a file (JWKS); without it, asked for over https"
+    )
+    authorities: Label | None = Field(
+        None, description="who signs its web certificate (PEM), if not the system knows"
+    )
+    grants: list[GrantSection] = Field(min_length=1)
+
+
+class AccessSection(Section):
+    """Who may: names in client certificates, and providers of tokens. Accounts and API tokens are no settings."""
+
+    certificates: dict[Name, dict[CertificateName, Annotated[list[Role], Field(min_length=1)]]] = Field(
+        default_factory=dict, description="by institution: names in certificates, and their roles"
+    )
+    providers: dict[Name, ProviderSection] = Field(default_factory=dict)
 
 
 class PeerSection(Section):
@@ -265,4 +314,5 @@ class ArchiveDocument(Section):
     schedule: ScheduleSection = Field(default_factory=ScheduleSection)
     staging: StagingSection = Field(default_factory=StagingSection)
     listeners: ListenersSection = Field(default_factory=ListenersSection)
+    access: AccessSection = Field(default_factory=AccessSection)
     peers: Annotated[dict[Name, PeerSection], BeforeValidator(_none_yet)] = Field(default_factory=dict)

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 from retention.model.errors import ArchiveNotFoundError, SettingsError, UsageError
 from retention.model.layout import (
+    AccessSpec,
     ArchiveSettings,
+    ClaimGrant,
     DimseSpec,
     InstitutionSpec,
     ObjectLockSpec,
     PeerSpec,
     Protection,
+    ProviderSpec,
     RecallSpec,
     S3Spec,
     StagingSpec,
@@ -29,11 +32,13 @@ from retention.settings.terms import duration_of
 
 if TYPE_CHECKING:
     from retention.settings.document import (
+        AccessSection,
         ArchiveDocument,
         DimseSection,
         RecallSection,
         TierSection,
         VolumeSection,
+        WebSection,
     )
 
 FILE_NAME = "archive.yaml"
@@ -143,17 +148,43 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
             for name, peer in document.peers.items()
         },
         dimse=DimseSpec() if (dimse := document.listeners.dimse) is None else _dimse(dimse),
-        web=None if (web := document.listeners.web) is None else WebSpec(web.host, web.port),
+        web=None if (web := document.listeners.web) is None else _web(web),
+        access=_access(document.access),
     )
 
 
 def _dimse(section: DimseSection) -> DimseSpec:
     tls = section.tls
-    if tls is None:
-        return DimseSpec(section.host, section.port, section.ae_title)
-    names = {institution: tuple(names) for institution, names in tls.institutions.items()}
-    return DimseSpec(
-        section.host, section.port, section.ae_title, TlsSpec(tls.certificate, tls.key, tls.clients, names)
+    spec = None if tls is None else TlsSpec(tls.certificate, tls.key, tls.clients)
+    return DimseSpec(section.host, section.port, section.ae_title, spec)
+
+
+def _web(section: WebSection) -> WebSpec:
+    tls = section.tls
+    spec = None if tls is None else TlsSpec(tls.certificate, tls.key, tls.clients, tls.require_clients)
+    return WebSpec(section.host, section.port, tuple(section.hosts), spec)
+
+
+def _access(section: AccessSection) -> AccessSpec:
+    return AccessSpec(
+        {
+            institution: {name: tuple(roles) for name, roles in names.items()}
+            for institution, names in section.certificates.items()
+        },
+        {
+            name: ProviderSpec(
+                name,
+                provider.issuer,
+                provider.audience,
+                tuple(
+                    ClaimGrant(each.claim, each.value, each.institution, tuple(each.roles))
+                    for each in provider.grants
+                ),
+                provider.keys,
+                provider.authorities,
+            )
+            for name, provider in section.providers.items()
+        },
     )
 
 

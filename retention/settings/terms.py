@@ -218,6 +218,14 @@ def check_web_url(text: str) -> Wrong | None:
     return _without_password(parts)
 
 
+def check_https_url(text: str) -> Wrong | None:
+    """Addresses that must not be read or changed on the way."""
+    parts = _split(text)
+    if parts is None or parts.scheme != "https" or not parts.netloc or parts.query or parts.fragment:
+        return Wrong(f"`{text}` is not an address such as https://host/path")
+    return _without_password(parts)
+
+
 def _split(text: str) -> SplitResult | None:
     if not text.isprintable() or " " in text:
         return None

@@ -14,6 +14,7 @@ import pytest
 
 from retention.catalog.approvals import ApproverRecord, GivenRecord, RequestRecord
 from retention.catalog.catalog import Catalog
+from retention.catalog.credentials import CredentialKind, CredentialRecord
 from retention.catalog.declaring import METADATA
 from retention.catalog.disposal_records import (
     BuriedPackage,
@@ -87,6 +88,7 @@ FROZEN = {
     ),
     "person": ("id", "person_id", "added_at", "sequence"),
     "person_role": ("id", "person_row", "institution_row", "role"),
+    "credential": ("id", "credential_id", "kind", "grants", "made_at", "until_at", "sequence"),
     "approval_request": (
         "id", "request_id", "kind", "institution_row", "subject", "digest", "asked_by", "asked_at", "sequence",
     ),
@@ -135,6 +137,7 @@ MUTABLE: dict[str, tuple[str, ...]] = {
     "certificate": (),
     "person": ("name", "email", "public_key", "institutions"),
     "person_role": ("is_held",),
+    "credential": ("name", "secret", "locked_at"),
     "approval_request": ("approvers", "excluded", "summary", "body", "state", "reason", "closed_at"),
     "approval_given": ("visa",),
 }  # fmt: skip
@@ -178,6 +181,9 @@ def guarded() -> bytes:
             )
             tx.people.register(
                 PersonRecord("e" * 32, "Anne", None, bytes(32), (), AT, 1, ((None, "director"),))
+            )
+            tx.credentials.add(
+                CredentialRecord("c" * 16, CredentialKind.TOKEN, "viewer", bytes(32), (), AT, AT, AT, 1)
             )
             approver = ApproverRecord("director")
             tx.approvals.file(
@@ -295,6 +301,7 @@ def test_an_update_does_not_push_another_row_out(raw: sqlite3.Connection, table,
     [
         "UPDATE package SET closed = 0",
         "UPDATE recall SET state = 'ready'",
+        "UPDATE credential SET locked_at = NULL",
         "UPDATE package SET superseded_row = NULL WHERE superseded_row IS NOT NULL",
         "UPDATE package SET superseded_row = 3 WHERE superseded_row IS NOT NULL",
         "UPDATE package SET copy_of_row = 1 WHERE id = 3",

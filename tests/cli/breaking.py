@@ -3,6 +3,7 @@
 import shutil
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 from retention.archive import open_archive, prepare_to_write
 from retention.policy.documents import Approver
@@ -118,3 +119,13 @@ BREAK = {
     "the root key is gone": lambda archive: (archive / "secrets" / "root.key").unlink(),
     "archive.yaml is gone": lambda archive: (archive / "archive.yaml").unlink(),
 }
+
+
+def prove(root: Path, *, is_locked: bool) -> str:
+    """Make a token and the account of Vera; return the token's id."""
+    made = retention("--archive", root, "--json", "token", "create", "x", "--role", "reader")
+    retention("--archive", root, "account", "add", "Vera", "--role", "reader", "--institution", "cochin")
+    if is_locked:
+        retention("--archive", root, "account", "lock", "Vera")
+    token: str = made.data["tokens"][0]["id"]
+    return token

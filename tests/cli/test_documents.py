@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from retention.cli import schemas
 from retention.cli.invocation import registered
 from retention.services.lifecycle.planned import PlannedMove, write_plan
-from tests.cli.breaking import BREAK, ask, hold, record_and_merge
+from tests.cli.breaking import BREAK, ask, hold, prove, record_and_merge
 from tests.cli.calling import Outcome, retention
 from tests.cli.conftest import SHARED_UID, UID
 
@@ -123,6 +123,11 @@ DONE = [
     Case("person role", "Dim --institution necker --add director"),
     Case("person key", "Dim --new-key {T}/dim.key"),
     Case("person list"),
+    Case("token create", "viewer --institution necker --role reader --until 2027-06-30"),
+    Case("token revoke", "{token}"),
+    Case("account add", "Bob --institution necker --role reader --role ingest"),
+    *(Case(f"{kind} list") for kind in ("token", "account")),
+    *(Case(f"account {verb}", "Vera") for verb in ("lock", "unlock", "password")),
     Case("hold place", "--study {U} --owner Legal --reason appeal --reassess 2999-01-01"),
     Case(
         "hold place", "--patient 7^X --institution necker --owner Legal --reason appeal --reassess 2020-01-01"
@@ -239,6 +244,11 @@ STOPPED = [
     Case("person role", "Nobody --add director", 6),
     Case("person key", "Dim", 2),
     Case("person list", has_archive=False, code=10),
+    Case("token create", "viewer --role reader --until 2001-01-01", 2),
+    Case("token revoke", "nothing", 6),
+    Case("account add", "Bob", 2),
+    *(Case(f"{kind} list", has_archive=False, code=10) for kind in ("token", "account")),
+    *(Case(f"account {verb}", "Nobody", 6) for verb in ("lock", "unlock", "password")),
     Case(
         "hold place", "--study x --institution necker --owner Legal --reason appeal --reassess 2999-01-01", 2
     ),
@@ -272,6 +282,7 @@ STOPPED = [
 @pytest.fixture(autouse=True)
 def passphrase(monkeypatch):
     monkeypatch.setenv("RETENTION_PASSPHRASE", "a secret")
+    monkeypatch.setenv("RETENTION_PASSWORD", "correct horse battery")
 
 
 @pytest.mark.parametrize("case", [*DONE, *STOPPED], ids=str)
@@ -349,6 +360,8 @@ def call(case: Case, archive, folder, samples) -> Outcome:
         ]
     if case.command.split()[0] in {"person", "approval"} and case.has_archive:
         places["request"] = ask(archive)
+    if case.command.startswith(("account", "token revoke")) and case.code == 0:
+        places["token"] = prove(archive, is_locked=case.command == "account unlock")
     if case.command == "hold release" and case.code == 0:
         ask(archive)
         places["hold"] = hold(archive)

@@ -26,11 +26,9 @@ def keys(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory, keys):
-    tls = (
-        f"{{certificate: {keys}/archive.pem, key: {keys}/archive.key, clients: {keys}/ca.pem,"
-        " institutions: {necker: [ct1.necker]}}"
-    )
-    listeners = f"\nlisteners: {{dimse: {{host: 0.0.0.0, port: PORT, tls: {tls}}}}}\n"
+    tls = f"{{certificate: {keys}/archive.pem, key: {keys}/archive.key, clients: {keys}/ca.pem}}"
+    access = "access: {certificates: {necker: {ct1.necker: [ingest, reader]}}}\n"
+    listeners = f"\nlisteners: {{dimse: {{host: 0.0.0.0, port: PORT, tls: {tls}}}}}\n{access}"
     with serving(Served.make(tmp_path_factory.mktemp("tls"), listeners)) as served:
         yield served
 

@@ -30,6 +30,12 @@ journal:   {seal_every: PT24H, timestamp: {url: "http://tsa.example/tsr"}, trust
 schedule:  {audit: "PT1H", lifecycle: "0 2 * * *", blackout: ["Mon-Fri 08:00-18:00"]}
 staging:   {quiet: PT10M, max_bytes: 4GiB}
 listeners: {dimse: {port: 11112, ae_title: RETENTION}, web: {port: 8080}}
+access:
+  certificates:
+    necker: {pacs.necker.example: [ingest, reader]}
+  providers:
+    sso: {issuer: "https://sso.example/realms/chu", audience: retention, keys: secrets/sso.jwks, grants: [
+            {claim: groups, value: radiology, institution: necker, roles: [reader]}]}
 """
 
 

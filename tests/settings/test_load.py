@@ -82,7 +82,8 @@ def test_volumes_answer_as_slowly_as_their_tier_says(complete):
 
 def test_institutions_may_be_none_yet(complete):
     start, _, rest = complete.partition("institutions:")
-    nothing = f"{start}institutions:\njournal:{rest.partition('journal:')[2]}"
+    rest = rest.partition("journal:")[2].partition("access:")[0]
+    nothing = f"{start}institutions:\njournal:{rest}"
     assert parse_settings(nothing).institutions == {}
 
 

@@ -155,6 +155,26 @@ MISTAKES = [
     ("Hôpital Necker", "Hôpital\\0Necker", '"Hôpital', "control characters are not allowed"),
     ("staging:", "\tstaging:", "\t", "this is not YAML: a tab cannot indent here, only spaces can"),
     ("[vault]", "[vault", "}", "this is not YAML"),
+    # who may
+    ("necker: {pacs", "nekcer: {pacs", "{pacs", "there is no institution `nekcer`; did you mean `necker`?"),
+    (
+        "  providers:",
+        "    cochin: {pacs.necker.example: [reader]}\n  providers:",
+        "[reader]",
+        "`pacs.necker.example` acts for `necker` already",
+    ),
+    ("[ingest, reader]", "[ingest, raeder]", "raeder", "did you mean `reader`?"),
+    ("[ingest, reader]", "[]", "[]", "at least 1 item"),
+    ("institution: necker, roles", "institution: nekcer, roles", "nekcer", "did you mean `necker`?"),
+    ("https://sso.example/realms/chu", "http://sso.example", '"http', "is not an address such as https://"),
+    ("https://sso.example/realms/chu", "https://u:p@sso.example", '"https', "credentials never stand"),
+    ("keys: secrets/sso.jwks, ", "jwks: secrets/sso.jwks, ", "jwks", "unknown key `jwks`"),
+    (
+        "web: {port: 8080}",
+        "web: {tls: {certificate: a, key: b, require_clients: true}}",
+        "true",
+        "`clients` is missing",
+    ),
 ]
 
 

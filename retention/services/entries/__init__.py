@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from retention.journal.envelope import Entry
 from retention.services.entries import (
+    access,
     approvals,
     config,
     disposal,
@@ -54,6 +55,7 @@ ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     recalls.RECALL_END: recalls.apply_end,
     sealing.SEAL: sealing.apply_seal,
     sealing.COSIGN: sealing.apply_cosigned,
+    **access.ACTIONS,
     **facts.ACTIONS,
     **keys.ACTIONS,
 }

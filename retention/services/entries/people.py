@@ -32,7 +32,7 @@ def add_entry(record: PersonRecord, key: OpenKey, at: datetime, actor: str, by: 
     }
     data: dict[str, JsonValue] = {
         "institutions": list(record.institutions),
-        "roles": _written(record.roles),
+        "roles": written_roles(record.roles),
         "by": by,
     }
     return _entry(PERSON_ADD, record, data, at, actor, seal(body, key), key)
@@ -55,7 +55,7 @@ def role_entry(
     by: JsonValue,
 ) -> NewEntry:
     """Return the entry that gives and takes roles."""
-    data: dict[str, JsonValue] = {"added": _written(added), "removed": _written(removed), "by": by}
+    data: dict[str, JsonValue] = {"added": written_roles(added), "removed": written_roles(removed), "by": by}
     return _entry(PERSON_ROLE, record, data, at, actor, None, None)
 
 
@@ -70,7 +70,7 @@ def apply_add(applying: Applying, entry: Entry) -> None:
             tuple(InstitutionId(str(each)) for each in list_of(data, "institutions")),
             entry.envelope.at,
             entry.envelope.seq,
-            _read(data, "roles"),
+            read_roles(data, "roles"),
         )
     )
 
@@ -83,7 +83,7 @@ def apply_key(applying: Applying, entry: Entry) -> None:
 def apply_role(applying: Applying, entry: Entry) -> None:
     data = entry.envelope.data
     person = entry.envelope.objects["person"]
-    applying.transaction.people.change_roles(person, _read(data, "added"), _read(data, "removed"))
+    applying.transaction.people.change_roles(person, read_roles(data, "added"), read_roles(data, "removed"))
 
 
 def _entry(
@@ -100,11 +100,13 @@ def _entry(
     return NewEntry(at, actor, action, institution, {"person": record.person_id}, data, payload, key_id)
 
 
-def _written(roles: Iterable[RoleAt]) -> list[JsonValue]:
+def written_roles(roles: Iterable[RoleAt]) -> list[JsonValue]:
+    """Return roles as public data say them: pairs of institution (null: everywhere) and word."""
     return [[institution, role] for institution, role in roles]
 
 
-def _read(data: Mapping[str, JsonValue], name: str) -> tuple[RoleAt, ...]:
+def read_roles(data: Mapping[str, JsonValue], name: str) -> tuple[RoleAt, ...]:
+    """Return the roles that public data say. Raises TypeError when they are none."""
     return tuple(_role(each) for each in list_of(data, name))
 
 

@@ -1,0 +1,1 @@
+"""Who asks at a door, and how that is proven: certificates, tokens of providers, API tokens, accounts."""

@@ -1,0 +1,60 @@
+"""What the journal learns of who knocks: enough, and never more than a bounded amount."""
+
+from __future__ import annotations
+
+from retention.catalog.people import RoleAt
+from retention.services.authorisation import Caller, Method
+from retention.services.identity.witness import ADDRESSES, LONGEST_S, Reason, Witness
+
+
+class Ticking:
+    def __init__(self, clock):
+        self.clock = clock
+        self.at_s = 0.0
+
+    def now(self):
+        return self.clock.now()
+
+    def monotonic_s(self):
+        return self.at_s
+
+
+NOBODYS: frozenset[RoleAt] = frozenset({(None, "reader")})
+
+
+def entries(stores, action):
+    return [entry for entry in stores.journal.read() if entry.envelope.action == action]
+
+
+def test_a_log_in_is_written_once_an_hour(held):
+    with held.opened() as stores:
+        stores.clock = clock = Ticking(stores.clock)
+        witness = Witness(stores)
+        for clock.at_s in range(0, 3 * 3600, 60):
+            witness.came_in(Caller("token-1", Method.TOKEN, NOBODYS))
+            witness.flush()
+        (first, *_) = found = entries(stores, "access.login")
+        assert len(found) == 3
+        assert first.envelope.actor == "token-1"
+        assert first.envelope.data == {"method": "token", "roles": [[None, "reader"]]}
+
+
+def test_however_long_somebody_knocks_the_journal_hardly_grows(held):
+    with held.opened() as stores:
+        stores.clock = clock = Ticking(stores.clock)
+        witness = Witness(stores)
+        for second in range(0, 24 * 3600, 10):
+            clock.at_s = float(second)
+            for number in range(3):
+                witness.refused(Reason.PASSWORD, f"10.0.{second % 250}.{number}")
+            witness.flush()
+        witness.flush(is_last=True)
+        found = entries(stores, "access.refused")
+        assert len(found) < 24 + 15
+        assert sum(entry.envelope.data["refused"]["password"] for entry in found) == 24 * 360 * 3
+        assert all(b"10.0." not in entry.line for entry in found)
+        assert max(len(entry.payload or b"") for entry in found) < 64 * ADDRESSES
+        clock.at_s += 3 * LONGEST_S
+        witness.flush()
+        witness.refused(Reason.TOKEN, "x")
+        assert witness.flush() == 1  # after a rest the next one is told at once
