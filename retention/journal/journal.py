@@ -7,7 +7,9 @@ lock; a journal object may be read in other threads while one appends.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from retention.journal.check import (
     JournalRepair,
@@ -19,7 +21,7 @@ from retention.journal.check import (
 from retention.journal.envelope import LINK_BYTES, Entry, Envelope, NewEntry, Written, write_entries
 from retention.journal.merkle import Frontier
 from retention.journal.position import Position
-from retention.journal.reading import read_entries
+from retention.journal.reading import read_entries, read_leaves, read_line
 from retention.journal.segment import Cursor, envelopes_key, merge, payloads_key
 from retention.journal.survey import (
     SegmentState,
@@ -39,6 +41,14 @@ SEGMENT_PAYLOADS_BYTES = 4 << 20
 SEGMENT_ENVELOPES_BYTES = 16 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class _Starts:
+    """The first entries of all segments, as they were when the journal had that size."""
+
+    size: int = -1
+    firsts: Sequence[int] = ()
+
+
 class Journal:
     """All replicas of one archive's journal. Made by `create` or `open`; `close` ends its threads."""
 
@@ -47,6 +57,7 @@ class Journal:
         self._position = position
         self._anchor = anchor
         self._in_step: frozenset[str] | None = None
+        self._starts = _Starts()
         self.segment_payloads_bytes = SEGMENT_PAYLOADS_BYTES
         self.segment_envelopes_bytes = SEGMENT_ENVELOPES_BYTES
 
@@ -98,6 +109,17 @@ class Journal:
     def read(self, from_seq: int = 0) -> Iterator[Entry]:
         """Yield the entries from `from_seq` to the end as it is now. Raises as `read_entries` does."""
         return read_entries(self._replicas, from_seq, self.size, self._anchor)
+
+    def leaves(self, from_seq: int = 0) -> Iterator[list[bytes]]:
+        """Yield the leaf hashes of the entries from `from_seq` to the end as it is now. Raises as `read`."""
+        return read_leaves(self._replicas, from_seq, self.size, self._anchor)
+
+    def line(self, seq: int, leaf: bytes) -> bytes | None:
+        """Return the line of an entry whose leaf hash is known, at once; None when that is not so easy (`read`)."""
+        if self._starts.size != self.size:
+            self._starts = _Starts(self.size, sorted(list_starts(self._replicas)))
+        at = bisect_right(self._starts.firsts, seq) - 1
+        return None if at < 0 else read_line(self._replicas, self._starts.firsts[at], seq, leaf)
 
     def refresh(self) -> int:
         """Notice what others appended since; return how many entries that is. Cheap when it is none.

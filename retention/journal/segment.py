@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from binascii import hexlify
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -35,6 +36,11 @@ _TAIL = re.compile(
     rb',"payload":(?:null|\{"bytes":([0-9]{1,10}),"digest":"([0-9a-f]{64})","key":(?:null|"[0-9a-f]{32}")\})'
     rb',"prev":"([0-9a-f]{32})","seq":([0-9]{1,16}),"v":1\}\Z'
 )
+# The same, as it must be for a given frame.
+_NO_PAYLOAD = b',"payload":null,"prev":"%s","seq":%d,"v":1}'
+_BEFORE_KEY = b',"payload":{"bytes":%d,"digest":"%s","key":'
+_AFTER_KEY = b'},"prev":"%s","seq":%d,"v":1}'
+_KEY = re.compile(rb'null|"[0-9a-f]{32}"').fullmatch
 _NAME = re.compile(r"journal/([0-9]{12})\.(?:envelopes|payloads)\Z")
 _NO_SALT = bytes(SALT_BYTES)
 
@@ -87,33 +93,47 @@ class Pair:
 def scan(pair: Pair, start: Cursor, leaves: list[bytes]) -> Cursor:
     """Return how far entries count, from `start` on, and add their leaf hashes to `leaves`.
 
-    The offsets in `start` are places in `pair`. The loop is the speed of verification: it looks at bytes only.
+    The offsets in `start` are places in `pair`. The loop is the speed of verification: it looks at bytes only, and
+    makes from each frame the end that its line must have.
     """
     lines, frames = pair.envelopes, pair.payloads
     seq, link, line_at, frame_at = start.seq, start.link, start.envelopes_bytes, start.payloads_bytes
-    sha256, find, tail, head = hashlib.sha256, lines.find, _TAIL.match, FRAME_HEAD.pack
-    while (line_end := find(b"\n", line_at)) >= 0:
+    sha256, find, head, frames_end = hashlib.sha256, lines.find, FRAME_HEAD.unpack_from, len(frames)
+    while (line_end := find(b"\n", line_at)) >= 0 and frame_at + FRAME_BYTES <= frames_end:
         line = lines[line_at:line_end]
-        match = tail(line, max(line.rfind(_TAIL_START), 0))
-        if match is None:
-            break
-        length, digest, prev, number = match.groups()
-        if number != b"%d" % seq or prev != link.hex().encode():
+        number, payload_bytes = head(frames, frame_at)
+        frame_end = frame_at + FRAME_BYTES + payload_bytes
+        if number != seq or frame_end > frames_end:
             break
         leaf = sha256(b"\x00" + line).digest()
-        link_after, payload_bytes = leaf[:LINK_BYTES], int(length or 0)
-        frame_end = frame_at + FRAME_BYTES + payload_bytes
-        frame = frames[frame_at:frame_end]
-        if len(frame) != FRAME_BYTES + payload_bytes or frame[-LINK_BYTES:] != link_after:
+        link_after = leaf[:LINK_BYTES]
+        salted = frames[frame_at + FRAME_HEAD.size : frame_end - LINK_BYTES]
+        if frames[frame_end - LINK_BYTES : frame_end] != link_after:
             break
-        salted = frame[FRAME_HEAD.size : -LINK_BYTES]
-        if frame[: FRAME_HEAD.size] != head(seq, payload_bytes):
-            break
-        if salted != _NO_SALT if digest is None else blake3(salted).hexdigest().encode() != digest:
+        tail, prev = line[max(line.rfind(_TAIL_START), 0) :], hexlify(link)
+        if salted == _NO_SALT and tail == _NO_PAYLOAD % (prev, seq):
+            pass
+        elif not _tells_of(tail, salted, _AFTER_KEY % (prev, seq)):
             break
         leaves.append(leaf)
         seq, link, line_at, frame_at = seq + 1, link_after, line_end + 1, frame_end
     return Cursor(seq, link, line_at, frame_at)
+
+
+def _tells_of(tail: bytes, salted: bytes, after_key: bytes) -> bool:
+    """Whether the end of a line names this payload (with its salt), under a key or none, and ends in `after_key`."""
+    before_key = _BEFORE_KEY % (len(salted) - SALT_BYTES, blake3(salted).hexdigest().encode())
+    return (
+        tail.startswith(before_key)
+        and tail.endswith(after_key)
+        and _KEY(tail, len(before_key), len(tail) - len(after_key)) is not None
+    )
+
+
+def seq_of(line: bytes) -> int | None:
+    """Return the number that a line says it has, None when it is no line."""
+    match = _TAIL.search(line, max(line.rfind(_TAIL_START), 0))
+    return int(match[4]) if match else None
 
 
 def link_of_first(pair: Pair) -> bytes:

@@ -5,20 +5,12 @@ What is handed out is public: envelopes, hashes, seals. Who has it needs RFC 916
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from retention.journal.checkpoint import cosign
-from retention.journal.envelope import Entry, NewEntry
-from retention.journal.merkle import (
-    Frontier,
-    LeafRange,
-    consistency_ranges,
-    inclusion_ranges,
-    leaf_hash,
-    verify_consistency,
-)
+from retention.journal.envelope import NewEntry
+from retention.journal.merkle import leaf_hash, verify_consistency
 from retention.journal.seals import Seal, seal_key, timestamp_key
 from retention.model.canonical import JsonValue, canonical_json, parse_canonical
 from retention.model.errors import InputError, NotFoundError, UsageError
@@ -27,32 +19,20 @@ from retention.services.entries.sealing import COSIGN, witnessed_state
 from retention.services.seal import find_seals
 from retention.services.signing import archive_signer
 from retention.services.stores import Stores
+from retention.services.tree import Tree, open_tree
 
 PROOF = "retention/journal-proof/v1"
 MAX_PROOF_BYTES = 1 << 22
 
 
-@dataclass(frozen=True, slots=True)
-class Roots:
-    """The roots over ranges of leaves, found in one pass over the journal."""
-
-    by_range: Mapping[LeafRange, bytes]
-
-    def of(self, ranges: Iterable[LeafRange]) -> list[str]:
-        return [each.hex() for each in self.hashes(ranges)]
-
-    def hashes(self, ranges: Iterable[LeafRange]) -> list[bytes]:
-        return [self.by_range[each] for each in ranges]
-
-
-def entries_of(stores: Stores, wanted: str) -> list[Entry]:
+def _numbers_of(stores: Stores, wanted: str) -> list[int]:
     """Return the entry of that number, or all that are about an object of that identifier. Raises NotFoundError."""
     if wanted.isascii() and wanted.isdecimal():
-        found = list(_take(stores, int(wanted), 1))
+        found = [int(wanted)] if int(wanted) < stores.journal.size else []
     else:
         name = wanted.encode()
         found = [
-            entry
+            entry.envelope.seq
             for entry in stores.journal.read()
             if name in entry.line and wanted in entry.envelope.objects.values()
         ]
@@ -65,34 +45,29 @@ def entries_of(stores: Stores, wanted: str) -> list[Entry]:
 
 def prove(stores: Stores, wanted: str) -> list[dict[str, JsonValue]]:
     """Return a proof document for each entry: that it is in the tree of the last seal over it, and that the tree
-    continues that of the seal before. Raises NotFoundError; UsageError when no seal is over an entry yet."""
-    entries = entries_of(stores, wanted)
-    seals = find_seals(stores).seals()
-    pairs = [(entry, *_seals_over(entry.envelope.seq, seals)) for entry in entries]
-    ranges: set[LeafRange] = set()
-    for entry, before, after in pairs:
-        ranges |= set(inclusion_ranges(entry.envelope.seq, after.size))
-        if before is not None:
-            ranges |= set(consistency_ranges(before.size, after.size))
-    roots = roots_over(stores, ranges)
-    return [_document(entry, before, after, roots) for entry, before, after in pairs]
+    continues that of the seal before. Raises NotFoundError; UsageError when no seal is over an entry yet;
+    JournalBrokenError when the seal is not over what the journal has."""
+    with open_tree(stores) as tree:
+        numbers = _numbers_of(stores, wanted)
+        seals = find_seals(stores).seals()
+        return [_document(tree, seq, *_seals_over(seq, seals)) for seq in numbers]
 
 
 def consistency_document(stores: Stores, first: int) -> dict[str, JsonValue]:
     """Return what a witness needs that saw the first `first` entries: the last seal, and the proof that it continues.
 
-    Raises UsageError when there is no seal, or `first` lies behind it.
+    Raises UsageError when there is no seal, or `first` lies behind it; JournalBrokenError.
     """
     seals = find_seals(stores).seals()
     if not seals or first > seals[-1].size:
         raise UsageError("there is no seal over so many entries", hint="retention journal seal")
-    seal = seals[-1]
-    ranges = consistency_ranges(first, seal.size) if 0 < first < seal.size else []
-    roots = roots_over(stores, set(ranges))
+    seal = seals[-1].checkpoint
+    with open_tree(stores) as tree:
+        proof = tree.consistency(first, tree.root(first), seal.size, seal.root)
     return {
         "schema": PROOF,
-        "checkpoint": seal.note.encode(),
-        "consistency": {"first": first, "second": seal.size, "proof": [*roots.of(ranges)]},
+        "checkpoint": seals[-1].note.encode(),
+        "consistency": {"first": first, "second": seal.size, "proof": _hex(proof)},
     }
 
 
@@ -176,40 +151,25 @@ def _seals_over(seq: int, seals: list[Seal]) -> tuple[Seal | None, Seal]:
     return (before[-1] if before else None), over[-1]
 
 
-def _document(entry: Entry, before: Seal | None, after: Seal, roots: Roots) -> dict[str, JsonValue]:
-    seq = entry.envelope.seq
+def _document(tree: Tree, seq: int, before: Seal | None, after: Seal) -> dict[str, JsonValue]:
+    line, over = tree.line(seq), after.checkpoint
     document: dict[str, JsonValue] = {
         "schema": PROOF,
-        "entry": entry.line.decode(),
+        "entry": line.decode(),
         "index": seq,
-        "leaf": leaf_hash(entry.line).hex(),
+        "leaf": leaf_hash(line).hex(),
         "checkpoint": after.note.encode(),
-        "inclusion": [*roots.of(inclusion_ranges(seq, after.size))],
+        "inclusion": _hex(tree.inclusion(seq, over.size, over.root)),
     }
     if before is not None:
         document["earlier"] = before.note.encode()
-        proof = roots.of(consistency_ranges(before.size, after.size))
-        document["consistency"] = {"first": before.size, "second": after.size, "proof": [*proof]}
+        proof = tree.consistency(before.size, before.checkpoint.root, over.size, over.root)
+        document["consistency"] = {"first": before.size, "second": over.size, "proof": _hex(proof)}
     return document
 
 
-def roots_over(stores: Stores, ranges: Iterable[LeafRange]) -> Roots:
-    """Return the roots over ranges of the journal's entries; memory does not grow with the journal."""
-    growing = {each: Frontier() for each in ranges}
-    end = max((each.end for each in growing), default=0)
-    for entry in _take(stores, 0, end):
-        seq, leaf = entry.envelope.seq, leaf_hash(entry.line)
-        for each, frontier in growing.items():
-            if each.start <= seq < each.end:
-                frontier.append(leaf)
-    return Roots({each: frontier.root() for each, frontier in growing.items()})
-
-
-def _take(stores: Stores, first: int, count: int) -> Iterator[Entry]:
-    for entry in stores.journal.read(first) if first < stores.journal.size else ():
-        if entry.envelope.seq >= first + count:
-            return
-        yield entry
+def _hex(hashes: Iterable[bytes]) -> list[JsonValue]:
+    return [one.hex() for one in hashes]
 
 
 def proof_text(document: Mapping[str, JsonValue]) -> bytes:

@@ -18,6 +18,7 @@ from retention.services import commit
 from retention.services.entries.sealing import SEAL, TIMESTAMP, TIMESTAMP_FAILED
 from retention.services.signing import archive_signer
 from retention.services.stores import Stores
+from retention.services.tree import keep_hashes
 from retention.storage.volume import Volume
 
 MINIMUM = 2
@@ -124,6 +125,7 @@ def seal_journal(stores: Stores) -> MadeSeal:
             "volumes": list(taken),
         }
         commit.append_locked(stores, [NewEntry(at, stores.actor, SEAL, data=data)])
+    keep_hashes(stores)
     timestamped, why_not = _timestamp(stores)
     return MadeSeal(seal, tuple(taken), timestamped, why_not)
 

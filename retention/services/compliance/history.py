@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from retention.journal.envelope import Entry
-from retention.journal.merkle import LeafRange, consistency_ranges
 from retention.model.findings import Finding
 from retention.model.identifiers import InstitutionId
 from retention.package.manifest import KIND_STUDY
 from retention.services import audit_record, events
 from retention.services.entries import disposal
 from retention.services.events import number_of, text_of
-from retention.services.proving import roots_over
 from retention.services.stores import Stores
+from retention.services.tree import open_tree
 
 MAX_INCIDENTS = 1000
 DIGEST_BYTES = 8
@@ -197,12 +196,8 @@ class Consistency:
 
 
 def prove_consistency(stores: Stores, first: int, second: int) -> Consistency:
-    """Prove that the journal at size `second` continues what it was at size `first`.
-
-    Hashes of subtrees are computed on the way, so memory does not grow with the journal.
-    """
-    ranges = consistency_ranges(first, second) if 0 < first < second else []
-    before, after = LeafRange(0, first), LeafRange(0, second)
-    roots = roots_over(stores, {before, after, *ranges})
-    old, new, *proof = roots.hashes([before, after, *ranges])
+    """Prove that the journal at size `second` continues what it was at size `first`. Raises JournalBrokenError."""
+    with open_tree(stores) as tree:
+        old, new = tree.root(first), tree.root(second)
+        proof = tree.consistency(first, old, second, new)
     return Consistency(first, second, old, new, tuple(proof))

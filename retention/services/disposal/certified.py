@@ -10,13 +10,12 @@ import base64
 import json
 from collections.abc import Mapping
 
-from retention.journal.merkle import inclusion_ranges
 from retention.model.canonical import JsonValue
 from retention.model.errors import NotFoundError
 from retention.services.disposal.proposals import find
-from retention.services.proving import entries_of, roots_over
 from retention.services.signing import signed_checkpoint
 from retention.services.stores import Stores
+from retention.services.tree import open_tree
 
 
 def certified(stores: Stores, proposal_id: str) -> dict[str, JsonValue]:
@@ -29,14 +28,14 @@ def certified(stores: Stores, proposal_id: str) -> dict[str, JsonValue]:
             hint="retention disposal execute makes it",
         )
     note, size = signed_checkpoint(stores), stores.journal.size
-    (entry,) = entries_of(stores, str(certificate.sequence))
-    ranges = inclusion_ranges(certificate.sequence, size)
-    proof = roots_over(stores, ranges).hashes(ranges)
+    with open_tree(stores) as tree:
+        line = tree.line(certificate.sequence)
+        proof = tree.inclusion(certificate.sequence, size, stores.journal.root())
     return {
         "certificate": json.loads(certificate.document),
         "proof": {
             "entry": certificate.sequence,
-            "line": entry.line.decode(),
+            "line": line.decode(),
             "tree_size": size,
             "inclusion": [base64.b64encode(one).decode() for one in proof],
             "checkpoint": note.encode(),
