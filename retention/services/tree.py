@@ -6,10 +6,9 @@ is known otherwise. Hashes that do not agree are made again from the lines; wher
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +21,7 @@ from retention.journal.merkle import (
     verify_inclusion,
 )
 from retention.journal.tiles import Tiles
-from retention.model.errors import JournalBrokenError
+from retention.model.errors import ArchiveError, JournalBrokenError
 from retention.services.stores import Stores
 
 FOLDER = "tiles"
@@ -110,12 +109,11 @@ class Tree:
 
 
 def keep_hashes(stores: Stores) -> None:
-    """Bring the hashes up to date, so that whoever asks for a proof next does not wait; what fails is for him.
+    """Bring the hashes up to date, so that whoever asks for a proof next does not wait; if that can be.
 
     Raises JournalBrokenError, VolumeUnavailableError.
     """
-    with suppress(OSError):
-        Tree(stores, Tiles(stores.root / FOLDER)).bring_up_to_date()
+    _tree_in(stores, stores.root / FOLDER)
 
 
 def _or_none(find: Callable[[], _T | None]) -> _T | None:
@@ -127,20 +125,29 @@ def _or_none(find: Callable[[], _T | None]) -> _T | None:
 
 @contextmanager
 def open_tree(stores: Stores) -> Iterator[Tree]:
-    """Yield the tree for proofs. Who may not write into the archive's folder has its hashes made for this time.
+    """Yield the tree for proofs. Who may not write into the archive's folder keeps its hashes in a cache of his own.
 
-    Raises JournalBrokenError, VolumeUnavailableError.
+    Raises ArchiveError when there is no place for them, JournalBrokenError, VolumeUnavailableError.
     """
+    yield _tree_in(stores, stores.root / FOLDER) or _tree_in(stores, _own_cache(stores)) or _no_place()
+
+
+def _tree_in(stores: Stores, folder: Path) -> Tree | None:
+    tree = Tree(stores, Tiles(folder))
     try:
-        tree = Tree(stores, Tiles(stores.root / FOLDER))
         tree.bring_up_to_date()
     except OSError:
-        folder = Path(tempfile.mkdtemp(prefix="retention-tiles-"))
-        try:
-            tree = Tree(stores, Tiles(folder))
-            tree.bring_up_to_date()
-            yield tree
-        finally:
-            shutil.rmtree(folder)
-    else:
-        yield tree
+        return None
+    return tree
+
+
+def _own_cache(stores: Stores) -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "retention" / stores.archive_id / FOLDER
+
+
+def _no_place() -> Tree:
+    raise ArchiveError(
+        "there is no place for the hashes that a proof is made of",
+        hint=f"let this account write into the archive's {FOLDER}/, or set XDG_CACHE_HOME to a folder of its own",
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from retention.journal.envelope import NewEntry
 from retention.journal.merkle import leaf_hash, verify_consistency, verify_inclusion
-from retention.model.errors import JournalBrokenError
+from retention.model.errors import ArchiveError, JournalBrokenError
 from retention.services import commit
 from retention.services.stores import Stores
 from retention.services.tree import FOLDER, keep_hashes, open_tree
@@ -52,14 +52,19 @@ def test_hashes_that_were_changed_are_made_again_from_the_lines(stores: Stores, 
     assert path.read_bytes() == right
 
 
-def test_hashes_may_be_lost_or_have_no_place_to_be_kept(stores: Stores):
+def test_hashes_may_be_lost_or_have_no_place_to_be_kept(stores: Stores, tmp_path: Path, monkeypatch):
     prove(stores)
     for path in (stores.root / FOLDER).iterdir():
         path.unlink()
     (stores.root / FOLDER).rmdir()
     (stores.root / FOLDER).write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     keep_hashes(stores)
     prove(stores)
+    assert (tmp_path / "cache" / "retention" / stores.archive_id / FOLDER / "0").exists()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(stores.root / FOLDER))
+    with pytest.raises(ArchiveError, match="no place"):
+        prove(stores)
 
 
 def test_a_root_that_is_not_the_journals_is_not_proven(stores: Stores):
