@@ -15,6 +15,7 @@ from typing import Self
 from retention.catalog import (
     integrity,
     inventory,
+    leases,
     ledger,
     locations,
     packages,
@@ -35,6 +36,8 @@ from retention.catalog.figures import Figures
 from retention.catalog.files import make_file
 from retention.catalog.hidden import Hidden
 from retention.catalog.holds import Holds
+from retention.catalog.jobs import Jobs
+from retention.catalog.leases import Lease
 from retention.catalog.moving import Moving
 from retention.catalog.people import People
 from retention.catalog.policies import Policies
@@ -86,6 +89,9 @@ class Catalog:
         self.facts = FactTable(database)
         self.recalls = Recalls(database)
         self.hidden = Hidden(database)
+        self.jobs = Jobs(database)
+        self.fence: Sequence[Lease] = ()
+        """The leases under which this catalog is written to: without them no transaction begins."""
 
     @classmethod
     def create(
@@ -137,9 +143,11 @@ class Catalog:
     def transaction(self) -> Iterator[Transaction]:
         """Take the write lock, and commit when the block ends; an exception undoes all of it.
 
-        Raises LockedError when another committer keeps the lock longer than the busy timeout. Not reentrant.
+        Raises LockedError when another committer keeps the lock longer than the busy timeout, or when a lease of
+        `fence` has passed to another holder. Not reentrant.
         """
         with self._database.write() as connection:
+            leases.require(connection, self.fence)
             yield Transaction(connection)
 
     @contextmanager

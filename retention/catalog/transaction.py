@@ -28,6 +28,7 @@ from retention.catalog.credentials import CredentialWriting
 from retention.catalog.disposals import DisposalWriting
 from retention.catalog.fact_intake import FactWriter
 from retention.catalog.holds import HoldWriting
+from retention.catalog.jobs import JobWriting
 from retention.catalog.people import PeopleWriting
 from retention.catalog.policies import PolicyWriting
 from retention.catalog.recalls import RecallWriting
@@ -152,6 +153,11 @@ class Transaction:
     def holds(self) -> HoldWriting:
         """What may be done to legal holds in this step."""
         return HoldWriting(self._connection, self._places)
+
+    @property
+    def jobs(self) -> JobWriting:
+        """What may be done to what runs by itself in this step."""
+        return JobWriting(self._connection)
 
     @property
     def approvals(self) -> ApprovalWriting:

@@ -40,6 +40,7 @@ from retention.cli.commands import (
     quarantine,
     recall,
     report,
+    schedule,
     schema,
     serve,
     study,
@@ -94,6 +95,7 @@ for group in (
     hold,
     token,
     account,
+    schedule,
     serve,
     demo,
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -196,6 +197,20 @@ class PeerSpec:
     institution: str | None = None
 
 
+NEVER = "never"
+"""The trigger of what does not run by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSpec:
+    """When what runs by itself runs. `triggers`: a duration, five cron fields or NEVER, by the job's name; what is not
+    named runs as usual. `blackout`: when heavy work rests. `timezone`: None: that of the institutions."""
+
+    triggers: Mapping[str, str] = field(default_factory=dict)
+    blackout: tuple[str, ...] = ()
+    timezone: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ArchiveSettings:
     """The effective content of archive.yaml. Volumes and tiers keep the order of the file."""
@@ -213,3 +228,4 @@ class ArchiveSettings:
     """None: not served, unless it is asked for by name."""
     peers: dict[str, PeerSpec] = field(default_factory=dict)
     access: AccessSpec = field(default_factory=AccessSpec)
+    schedule: ScheduleSpec = field(default_factory=ScheduleSpec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from retention.model.layout import NEVER
 from retention.policy.changes import Change, changed, is_as_long
 from retention.policy.period import parse_period
 from retention.settings.document import ArchiveDocument
@@ -80,6 +81,10 @@ def _is_lost(old: object, new: object) -> bool:
     return old is not None and new is None
 
 
+def _is_off(old: object, new: object) -> bool:
+    return new == NEVER and old != NEVER
+
+
 def _is_weaker_mode(old: object, new: object) -> bool:
     return old == "COMPLIANCE" and new != "COMPLIANCE"
 
@@ -101,5 +106,5 @@ _QUESTIONS: Mapping[str, Callable[[object, object], bool]] = {
     "journal.timestamp.url": _is_lost,
     "journal.trust": _lists_fewer,
     "journal.witnesses": _lists_fewer,
-    "schedule.audit": _is_lost,
+    **dict.fromkeys(("schedule.audit", "schedule.locks"), _is_off),
 }

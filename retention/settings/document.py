@@ -84,7 +84,7 @@ AeTitle = Annotated[
 Schedule = Annotated[
     str,
     _text(terms.check_schedule),
-    _schema("every so often, or five cron fields", "^.+$", "PT1H", "0 2 * * *"),
+    _schema("every so often, five cron fields, or never", "^.+$", "PT1H", "0 2 * * *", "never"),
 ]
 Blackout = Annotated[
     str, _text(terms.check_blackout), _schema("days and hours", terms.BLACKOUT_PATTERN, "Mon-Fri 08:00-18:00")
@@ -198,9 +198,18 @@ class JournalSection(Section):
 class ScheduleSection(Section):
     """What runs by itself, and when it rests."""
 
-    audit: Schedule | None = None
-    lifecycle: Schedule | None = None
-    blackout: list[Blackout] = Field(default_factory=list)
+    audit: Schedule | None = Field(default=None, description="reading back what is due")
+    lifecycle: Schedule | None = Field(default=None, description="moving what plans want moved")
+    recall: Schedule | None = Field(
+        default=None, description="making ready what was recalled, and letting it go"
+    )
+    decisions: Schedule | None = Field(default=None, description="deciding again what a day has changed")
+    locks: Schedule | None = Field(default=None, description="renewing Object Lock")
+    blackout: list[Blackout] = Field(default_factory=list, description="when audits and moves rest")
+    timezone: Timezone | None = Field(
+        default=None,
+        description="of cron fields and blackouts; without it that of all institutions, else UTC",
+    )
 
 
 class StagingSection(Section):

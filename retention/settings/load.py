@@ -22,6 +22,7 @@ from retention.model.layout import (
     ProviderSpec,
     RecallSpec,
     S3Spec,
+    ScheduleSpec,
     StagingSpec,
     TierSpec,
     TlsSpec,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         ArchiveDocument,
         DimseSection,
         RecallSection,
+        ScheduleSection,
         TierSection,
         VolumeSection,
         WebSection,
@@ -143,6 +145,7 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
         },
         timestamp_url=None if (timestamp := document.journal.timestamp) is None else timestamp.url,
         staging=StagingSpec(duration_of(document.staging.quiet), document.staging.max_bytes),
+        schedule=_schedule(document.schedule),
         peers={
             name: PeerSpec(name, peer.ae_title, peer.host, peer.port, peer.institution)
             for name, peer in document.peers.items()
@@ -151,6 +154,11 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
         web=None if (web := document.listeners.web) is None else _web(web),
         access=_access(document.access),
     )
+
+
+def _schedule(section: ScheduleSection) -> ScheduleSpec:
+    triggers = section.model_dump(exclude_none=True, exclude={"blackout", "timezone"})
+    return ScheduleSpec(triggers, tuple(section.blackout), section.timezone)
 
 
 def _dimse(section: DimseSection) -> DimseSpec:

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from retention.markup.faults import did_you_mean
 from retention.model.identifiers import is_name
+from retention.model.layout import NEVER
 
 # Patterns are texts: a file needs few of them, and compiling all would be most of the time it takes to read it.
 _ARCHIVE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
@@ -129,12 +130,14 @@ def check_ae_title(text: str) -> Wrong | None:
 
 
 def check_schedule(text: str) -> Wrong | None:
-    """When something runs by itself: every so often (`PT1H`), or five cron fields (`0 2 * * *`)."""
+    """When something runs by itself: every so often (`PT1H`), five cron fields (`0 2 * * *`), or `never`."""
+    if text == NEVER:
+        return None
     if text.startswith(("P", "p")):
         return check_duration(text)
     fields = text.split()
     if len(fields) != len(_CRON_FIELDS):
-        return Wrong(f"`{text}` is neither a duration (PT1H) nor five cron fields (0 2 * * *)")
+        return Wrong(f"`{text}` is neither a duration (PT1H) nor five cron fields (0 2 * * *), nor `never`")
     for written, (what, low, high, names) in zip(fields, _CRON_FIELDS, strict=True):
         for part in written.split(","):
             found = re.fullmatch(_CRON_PART, part)

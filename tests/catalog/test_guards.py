@@ -100,6 +100,7 @@ FROZEN = {
     ),
     "buried": ("id", "package_id", "tombstone_row", "key_id"),
     "certificate": ("id", "number", "proposal_row", "sequence", "issued_at", "document"),
+    "lease": ("name",),
 }  # fmt: skip
 MUTABLE: dict[str, tuple[str, ...]] = {
     "hidden": (),
@@ -140,6 +141,7 @@ MUTABLE: dict[str, tuple[str, ...]] = {
     "credential": ("name", "secret", "locked_at"),
     "approval_request": ("approvers", "excluded", "summary", "body", "state", "reason", "closed_at"),
     "approval_given": ("visa",),
+    "lease": ("holder", "token", "until_at"),
 }  # fmt: skip
 KEPT = sorted(FROZEN)
 
@@ -193,6 +195,7 @@ def guarded() -> bytes:
             )
             tx.approvals.give("f" * 32, GivenRecord("director", "e" * 32, "signature", AT, 2))
             _dispose(tx)
+        catalog.jobs.take_lease("scheduler", "somebody", AT, DAY)
         catalog.close()
         return Path(catalog._database.place).read_bytes()
 
@@ -308,6 +311,8 @@ def test_an_update_does_not_push_another_row_out(raw: sqlite3.Connection, table,
         "UPDATE shard SET generation = generation - 1 WHERE package_row = 3",
         "UPDATE instance SET package_row = 3",
         "UPDATE instance SET ordinal = ordinal + 1",
+        "UPDATE lease SET token = 0",
+        "UPDATE lease SET holder = 'somebody else'",
         "UPDATE state SET value = 'other' WHERE key = 'archive_id'",
         "UPDATE state SET value = '-1' WHERE key = 'journal_size'",
     ],

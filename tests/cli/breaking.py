@@ -109,6 +109,9 @@ BREAK = {
         "--reassess",
         "2020-01-01",
     ),
+    "a job is paused": lambda archive: retention(
+        "--archive", archive, "schedule", "pause", "audit", "--reason", "disks"
+    ),
     "a volume is gone": lambda archive: shutil.rmtree(archive / "cold-5"),
     "a volume is new": _add_spare,
     "a volume is emptied": _empty,

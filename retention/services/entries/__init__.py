@@ -18,6 +18,7 @@ from retention.services.entries import (
     hiding,
     holds,
     institutions,
+    jobs,
     keys,
     people,
     policies,
@@ -57,6 +58,7 @@ ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     sealing.COSIGN: sealing.apply_cosigned,
     **access.ACTIONS,
     **facts.ACTIONS,
+    **jobs.ACTIONS,
     **keys.ACTIONS,
 }
 """Every action that changes the catalog, beside the holdings' own in `services.projection`."""

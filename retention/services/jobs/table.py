@@ -1,0 +1,71 @@
+"""All that runs by itself, in the order in which `schedule list` shows it.
+
+A job is added here, and under its name in `retention.settings.document.ScheduleSection`: a test compares the two. What
+a job does is its service's own; here stands only how it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from retention.services.jobs.job import Done, Job, Work
+from retention.services.stores import Stores
+
+
+def _audit(stores: Stores, work: Work) -> Done:
+    from itertools import takewhile
+
+    from retention.services.audit.audit import Audit
+    from retention.services.progress import NoProgress
+    from retention.services.sessions import Session
+
+    with Session(stores.root) as session:
+        run = Audit(stores, session, "due")
+        packages = takewhile(lambda _: not work.stop(), stores.catalog.all_packages())
+        run.run(packages, NoProgress())
+        run.commit()
+    return work.done(run.report, is_left=work.stop(), has_findings=bool(run.report.damaged))
+
+
+def _decisions(stores: Stores, _work: Work) -> Done:
+    from retention.services import decisions
+
+    return Done({"decided": decisions.refresh(stores)})
+
+
+def _lifecycle(stores: Stores, work: Work) -> Done:
+    from retention.services.lifecycle.due import run_due
+    from retention.services.move.budget import NO_LIMITS
+
+    done = run_due(stores, NO_LIMITS, stop=work.stop)
+    return work.done(done, is_left=work.stop(), problems=done.problems)
+
+
+def _recall(stores: Stores, _work: Work) -> Done:
+    from retention.services import recall
+    from retention.services.move.leaving import drop_due
+
+    advanced, dropped = recall.advance(stores), drop_due(stores)
+    problems = tuple(f"recall {each.recall_id}: {error.message}" for each, error in advanced.failed)
+    numbers = {"ready": len(advanced.ready), "dropped": len(dropped.packages)}
+    return Done(numbers, problems)
+
+
+def _locks(stores: Stores, work: Work) -> Done:
+    from retention.services.locks import renew_locks
+
+    done = renew_locks(stores)
+    return work.done(done, problems=tuple(f"{volume}: {error.message}" for volume, error in done.problems))
+
+
+JOBS: Mapping[str, Job] = {
+    job.name: job
+    for job in (
+        Job("audit", "PT1H", _audit, rests=True, is_long=True),
+        Job("lifecycle", "0 2 * * *", _lifecycle, rests=True, is_long=True),
+        Job("recall", "PT5M", _recall),
+        Job("decisions", "PT1H", _decisions),
+        Job("locks", "0 4 * * *", _locks, is_long=True),
+    )
+}
+"""Every job by its name."""
