@@ -26,11 +26,13 @@ from retention.model.errors import (
     StorageError,
     UsageError,
 )
+from retention.model.findings import Finding
 from retention.model.identifiers import KeyId, PackageId, new_id
 from retention.model.layout import TierSpec
 from retention.model.patient import PatientIdentity
 from retention.services import commit, events
 from retention.services.access import recalled_copies
+from retention.services.audit.on_recall import audit_recalled
 from retention.services.entries import recalls as entries
 from retention.services.events import Names
 from retention.services.facts.record import PatientKeys
@@ -48,10 +50,12 @@ KEEP = timedelta(days=7)
 
 @dataclass(slots=True)
 class Advanced:
-    """What a look at open requests came to: the requests that can be read now, and what went wrong with others."""
+    """What a look at open requests came to: the requests that can be read now, what went wrong with others, and what an
+    audit of what the slow tiers gave out found, where a plan asks for one."""
 
     ready: list[RecallRecord] = field(default_factory=list)
     failed: list[tuple[RecallRecord, RetentionError]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 def request(stores: Stores, study: StudyDetail, reason: str, urgency: Urgency) -> RecallRecord:
@@ -171,15 +175,18 @@ def advance(stores: Stores) -> Advanced:
     with Session(stores.root) as session, ThreadPoolExecutor(1, "read") as reader:
         budget = Budget(NO_LIMITS, stores.clock)
         recoder = Recoder(stores, stores.volumes.states(), session.name, reader, budget)
+        given_out: list[PackageSummary] = []
         for (institution, uid), recalls in waiting.items():
             try:
                 study = stores.catalog.study(uid, institution)
-                if _Copying(stores, session, recoder, study, recalls).run():
+                if _Copying(stores, session, recoder, study, recalls, given_out).run():
                     done.ready += recalls
             except NotReadyError:
                 continue
             except RetentionError as error:
                 done.failed += [(recall, error) for recall in recalls]
+        audited = audit_recalled(stores, session, given_out)
+        done.findings = [] if audited is None else audited.findings
     return done
 
 
@@ -257,13 +264,14 @@ def ask(stores: Stores, package: PackageSummary, urgency: Urgency, keep: timedel
 
 @dataclass(frozen=True, slots=True)
 class _Copying:
-    """One study on its way to where it can be read."""
+    """One study on its way to where it can be read. `given_out` gets the packages that could be read for it."""
 
     stores: Stores
     session: Session
     recoder: Recoder
     study: StudyDetail
     recalls: Sequence[RecallRecord]
+    given_out: list[PackageSummary]
 
     def run(self) -> bool:
         """Do what can be done now; return whether the study can be read. Raises what stands in the way."""
@@ -272,6 +280,7 @@ class _Copying:
         can_read = [ask(self.stores, package, urgency, self._keep(package)) for package in missing]
         if not all(can_read):
             return False
+        self.given_out.extend(missing)
         made: list[MadePackage] = []
         try:
             made += map(self._copy, missing)

@@ -6,6 +6,7 @@ import os
 import random
 import threading
 import time
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -15,33 +16,59 @@ from retention.model.clock import RehearsalClock
 from retention.services.lifecycle.planned import PlannedMove, write_plan
 from retention.services.move.leaving import drop_due
 from retention.services.move.move import GRACE
+from retention.storage.delayed import DelayedVolume
+from retention.storage.volume import ONLINE
 from tests.bad_days.after import require_sound, require_whole_or_absent
 from tests.bad_days.test_killed_ingest import KILLED
 from tests.bad_days.victim import NEVER, Death, noted, run, start
 from tests.services.instances import instance
-from tests.services.world import HOT, World
+from tests.services.world import COLD, HOT, World
 
 STUDIES = tuple(f"1.2.9.{number}" for number in range(3))
-LAST_EFFECT = 210
-SERIES: list[tuple[int, ...]] = [(1, 20, 45, 80, 110, 150, 185), (8, 30, 60, 95, 130, 165, 200)]
 MOMENTS = int(os.environ.get("MOMENTS", "5"))
-if os.environ.get("EVERY_MOMENT"):
-    SERIES = [tuple(range(first, LAST_EFFECT + 20, 20)) for first in range(1, 21)]
-    MOMENTS = max(MOMENTS, 200)
+EVERY_MOMENT = bool(os.environ.get("EVERY_MOMENT"))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """From which tier to which; about how many effects that has, and after which of them runs are killed."""
+
+    source: str
+    target: str
+    volumes: tuple[str, ...]
+    effects: int
+    series: tuple[tuple[int, ...], ...]
+
+    def deaths(self) -> tuple[tuple[int, ...], ...]:
+        if not EVERY_MOMENT:
+            return self.series
+        return tuple(tuple(range(first, self.effects + 20, 20)) for first in range(1, 21))
+
+
+TO_COLD = Route("hot", "cold", HOT, 210, ((1, 20, 45, 80, 110, 150, 185), (8, 30, 60, 95, 130, 165, 200)))
+TO_GLACIER = Route("cold", "glacier", COLD, 130, ((15, 50, 75, 105),))
+ROUTES = (TO_COLD, TO_GLACIER)
+SERIES = [(route, deaths) for route in ROUTES for deaths in route.deaths()]
 
 
 @pytest.fixture
-def aged(empty: World) -> World:
-    """Three studies on hot, and a plan to move them to cold."""
+def route() -> Route:
+    return TO_COLD
+
+
+@pytest.fixture
+def aged(empty: World, route: Route, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Three studies on one tier, and a plan to move them to another. Whoever looks needs not wait for a recall; whoever
+    moves lives in another process, where the slow tier is slow."""
+    monkeypatch.setattr(DelayedVolume, "_availability", lambda *_: ONLINE)
+    settings = empty.root / "archive.yaml"
+    settings.write_text(settings.read_text().replace("    from: {bytes: 1MiB}\n", ""))
     for study in STUDIES:
         for number in (1, 2):
             empty.send(f"{study}/{number}.dcm", instance(number, study=study, rows=32))
-    empty.ingest()
-    write_plan(
-        plan(empty),
-        date(2030, 1, 1),
-        [PlannedMove(s, "necker", "hot", "cold", 1, "p/tiers") for s in STUDIES],
-    )
+    empty.ingest(tier=route.source)
+    moves = [PlannedMove(s, "necker", route.source, route.target, 1, "p/tiers") for s in STUDIES]
+    write_plan(plan(empty), date(2030, 1, 1), moves)
     return empty
 
 
@@ -69,31 +96,34 @@ def require_readable(world: World) -> None:
         assert stores.catalog.check() == []
 
 
-def completed(world: World) -> None:
+def completed(world: World, route: Route = TO_COLD) -> None:
     assert run(apply(world)) == 0
-    assert set(map(tuple, tiers(world).values())) == {("cold",)}
+    assert set(map(tuple, tiers(world).values())) == {(route.target,)}
     require_sound(world)
     with world.opened() as stores:
         stores.clock = RehearsalClock(stores.clock.now() + GRACE)
         drop_due(stores)
-    assert world.shards(*HOT) == []
+    assert world.shards(*route.volumes) == []
     require_sound(world)
 
 
-@pytest.mark.parametrize("deaths", SERIES, ids=lambda deaths: f"from {deaths[0]}")
+@pytest.mark.parametrize(
+    ("route", "deaths"), SERIES, ids=[f"to {route.target} from {deaths[0]}" for route, deaths in SERIES]
+)
 def test_killed_again_and_again_everything_stays_readable_and_is_moved_in_the_end(
-    aged: World, deaths: tuple[int, ...]
+    aged: World, route: Route, deaths: tuple[int, ...]
 ):
     for nth in deaths:
         assert run(apply(aged), Death(nth)) in (KILLED, 0)
         require_readable(aged)
-    completed(aged)
+    completed(aged, route)
 
 
-def test_the_moments_chosen_reach_over_the_whole_run(aged: World, tmp_path: Path):
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.target)
+def test_the_moments_chosen_reach_over_the_whole_run(aged: World, route: Route, tmp_path: Path):
     assert run(apply(aged), NEVER, tmp_path / "log") == 0
     (effects,) = noted(tmp_path / "log", "effects")
-    assert LAST_EFFECT - 40 <= int(effects) <= LAST_EFFECT + 40
+    assert route.effects - 40 <= int(effects) <= route.effects + 40
 
 
 STEPS = [
@@ -152,7 +182,8 @@ def age_all(world: World) -> None:
             tx.set_drop_at(package.package_id, stores.clock.now())
 
 
-def test_killed_from_outside_at_any_time(aged: World):
+@pytest.mark.parametrize("route", ROUTES if EVERY_MOMENT else ROUTES[:1], ids=lambda route: route.target)
+def test_killed_from_outside_at_any_time(aged: World, route: Route):
     chance = random.Random(os.environ.get("SEED", "1"))
     for _ in range(MOMENTS):
         process = start(apply(aged))
@@ -161,7 +192,7 @@ def test_killed_from_outside_at_any_time(aged: World):
             process.kill()
         process.join()
         require_readable(aged)
-    completed(aged)
+    completed(aged, route)
 
 
 def test_two_runs_at_once_move_each_study_once(aged: World):

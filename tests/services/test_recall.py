@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from retention.catalog.policy_records import PolicyRecord
 from retention.catalog.recalls import RecallProgress, RecallRecord
 from retention.model.clock import RehearsalClock
 from retention.model.errors import KeptError, NotFoundError, NotReadyError, UsageError
-from retention.services import gate, recall
+from retention.model.findings import FindingKind
+from retention.policy.plan_documents import StoragePlan
+from retention.services import audit_record, events, gate, recall
+from retention.services.audit_record import AuditOutcome
 from retention.services.move.leaving import drop_due
 from retention.services.move.move import GRACE
 from retention.services.progress import NoProgress
@@ -21,7 +26,7 @@ from retention.storage.volume import Urgency
 from tests.services.instances import STUDY, instance
 from tests.services.move.moving import move_in
 from tests.services.test_rebuild import known, lose, made_again
-from tests.services.world import GLACIER, HOT, World, contents
+from tests.services.world import GLACIER, HOT, World, contents, flip
 
 OTHER = "1.2.840.99.2"
 DELAY, KEEP = timedelta(hours=12), timedelta(days=7)
@@ -251,3 +256,64 @@ def test_what_was_said_about_the_patient_is_under_the_patients_key(asleep: Aslee
     (key_id,) = keys
     assert key_id is not None
     assert asleep.stores.keyring.patient_key(key_id)
+
+
+def let_plan_ask_for_audits(stores: Stores, fixity: dict[str, str]) -> None:
+    plan = StoragePlan.model_validate(
+        {
+            "apiVersion": "retention/v1",
+            "kind": "StoragePlan",
+            "name": "p",
+            "tiers": [{"tier": "glacier"}],
+            "fixity": {"glacier": fixity},
+        }
+    )
+    record = PolicyRecord(plan.digest(), plan.kind, plan.name, plan.version, plan.canonical(), "")
+    (institution,) = stores.catalog.institutions()
+    with stores.catalog.transaction() as transaction:
+        at = stores.clock.now()
+        transaction.policies.put_in_force(record, effective_on=None, sequence=1, at=at, retires=False)
+        transaction.record_institution(replace(institution, spec=replace(institution.spec, plan="p")))
+
+
+def audits(stores: Stores) -> list[AuditOutcome]:
+    return [
+        audit_record.decode(entry.payload)
+        for entry in stores.journal.read()
+        if entry.envelope.action == events.AUDIT_RUN and entry.payload is not None
+    ]
+
+
+def test_what_a_recall_gives_out_is_audited_where_the_plan_says_so(asleep: Asleep):
+    let_plan_ask_for_audits(asleep.stores, {"full": "P10Y", "on_recall": "full"})
+    (package,) = asleep.stores.catalog.packages_of(STUDY)
+    asleep.ask()
+    asleep.later(DELAY)
+    assert recall.advance(asleep.stores).findings == []
+    (outcome,) = audits(asleep.stores)
+    assert outcome.sound == {package.package_id: [0]}  # the other copy was not asked for, and not read
+    verified = {s.number: s.verified_at for s in asleep.stores.catalog.shards_of(package.package_id)}
+    assert verified[0] == asleep.now
+    assert verified[1] != asleep.now
+
+
+def test_nothing_is_audited_where_it_does_not(asleep: Asleep):
+    let_plan_ask_for_audits(asleep.stores, {"full": "P10Y"})
+    asleep.ask()
+    asleep.later(DELAY)
+    assert len(recall.advance(asleep.stores).ready) == 1
+    assert audits(asleep.stores) == []
+
+
+def test_damage_met_at_a_recall_is_found_even_if_nothing_can_be_read(asleep: Asleep):
+    let_plan_ask_for_audits(asleep.stores, {"on_recall": "full"})
+    (package,) = asleep.stores.catalog.packages_of(STUDY)
+    flip(asleep.world.shard(package, 0), 1000)
+    asked = asleep.ask()
+    asleep.later(DELAY)
+    done = recall.advance(asleep.stores)
+    assert [each.recall_id for each, _ in done.failed] == [asked.recall_id]
+    assert [(found.kind, found.shard) for found in done.findings] == [(FindingKind.CORRUPT, 0)]
+    (outcome,) = audits(asleep.stores)
+    assert [shard.number for shard in outcome.flawed[package.package_id]] == [0]
+    assert outcome.lost == []  # the other copy was not looked at

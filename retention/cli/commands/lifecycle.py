@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from retention.services.lifecycle.carry_out import Outcome
     from retention.services.lifecycle.planned import PlannedMove
     from retention.services.move.budget import Limits
+    from retention.services.recall import Advanced
 
 MaxBytes = Annotated[str | None, typer.Option(metavar="SIZE", help="At most so much, as received (10GiB).")]
 Rate = Annotated[float | None, typer.Option(metavar="MB/S", min=0.001, help="At most so fast.")]
@@ -97,7 +98,7 @@ def run(
         recalled = recall.advance(stores)
         outcome = carry_out(stores, plan_moves(stores), limits, current.progress())
         dropped = drop_due(stores)
-    return _result(outcome, dropped=len(dropped.packages), recalled=len(recalled.ready))
+    return _result(outcome, dropped=len(dropped.packages), recalled=recalled)
 
 
 def _limits(max_bytes: str | None, rate: float | None, max_seconds: float | None) -> Limits:
@@ -110,7 +111,8 @@ def _limits(max_bytes: str | None, rate: float | None, max_seconds: float | None
     return Limits(size_bytes, rate, max_seconds)
 
 
-def _result(outcome: Outcome, *, dropped: int = 0, recalled: int = 0) -> Result[LifecycleRun]:
+def _result(outcome: Outcome, *, dropped: int = 0, recalled: Advanced | None = None) -> Result[LifecycleRun]:
+    findings = 0 if recalled is None else len(recalled.findings)
     data: LifecycleRun = {
         "moves": [move_document(move) for move in outcome.moved],
         "moved": len(outcome.moved),
@@ -120,14 +122,17 @@ def _result(outcome: Outcome, *, dropped: int = 0, recalled: int = 0) -> Result[
         "left": len(outcome.left),
         "bytes": outcome.bytes_moved,
         "dropped": dropped,
-        "recalled": recalled,
+        "recalled": 0 if recalled is None else len(recalled.ready),
+        "findings": findings,
         "seconds": round(outcome.seconds, 3),
         "problems": [
             *(_problem(move, error.message, error.hint) for move, error in outcome.failed),
             *(_problem(move, why, None) for move, why in outcome.skipped),
         ],
     }
-    code = exit_codes.PARTIAL if outcome.failed else exit_codes.DONE
+    code = exit_codes.FINDINGS if findings else exit_codes.DONE
+    if outcome.failed:
+        code = exit_codes.PARTIAL
     return Result(data, _lines(data), code, rows="moves")
 
 
@@ -191,6 +196,8 @@ def _lines(data: LifecycleRun) -> Iterator[str]:
     ):
         if count:
             yield current.say(f"lifecycle.{name}", count=count)
+    if data["findings"]:
+        yield current.say("recall.findings", count=data["findings"])
     for problem in data["problems"]:
         yield current.say(
             "lifecycle.problem", study=problem["study_uid"], tier=problem["to"], message=problem["message"]

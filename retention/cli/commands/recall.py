@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retention.cli import exit_codes
 from retention.cli.invocation import Result, command, current
 from retention.cli.names import require_institution
 from retention.cli.text import table_lines
@@ -54,7 +55,7 @@ def request(
         study = stores.catalog.study(uid, institution)
         asked = recall.request(stores, study, reason, Urgency(urgency.value))
         rows = [_document(stores, asked)]
-    return Result({"requests": rows, "problems": []}, _lines(rows, []), rows="requests")
+    return _of_one(rows)
 
 
 @command("recall list")
@@ -69,7 +70,10 @@ def list_requests(
         found = stores.catalog.recalls.all() if everything else stores.catalog.recalls.open()
         rows = [_document(stores, record) for record in found]
     problems = _problems(advanced)
-    return Result({"requests": rows, "problems": problems}, _lines(rows, problems), rows="requests")
+    findings = len(advanced.findings)
+    data: RecallList = {"requests": rows, "findings": findings, "problems": problems}
+    code = exit_codes.FINDINGS if findings else exit_codes.DONE
+    return Result(data, _lines(rows, problems, findings), code, rows="requests")
 
 
 @command("recall cancel")
@@ -83,7 +87,12 @@ def cancel(
     with closing(current.open(to_write=True)) as stores:
         rows = [_document(stores, recall.cancel(stores, recall_id))]
         drop_due(stores)
-    return Result({"requests": rows, "problems": []}, _lines(rows, []), rows="requests")
+    return _of_one(rows)
+
+
+def _of_one(rows: Sequence[RecallRequest]) -> Result[RecallList]:
+    data: RecallList = {"requests": list(rows), "findings": 0, "problems": []}
+    return Result(data, _lines(rows), rows="requests")
 
 
 def _document(stores: Stores, record: RecallRecord) -> RecallRequest:
@@ -113,7 +122,11 @@ def _problems(advanced: Advanced) -> list[RecallProblem]:
     ]
 
 
-def _lines(rows: Sequence[RecallRequest], problems: Sequence[RecallProblem]) -> Iterator[str]:
+def _lines(
+    rows: Sequence[RecallRequest], problems: Sequence[RecallProblem] = (), findings: int = 0
+) -> Iterator[str]:
+    if findings:
+        yield current.say("recall.findings", count=findings)
     if not rows:
         yield current.say("recall.none")
         return

@@ -58,5 +58,7 @@ class LifecycleRun(TypedDict):
     """Older forms of moved packages, and recalled copies, that are gone now."""
     recalled: Count
     """Recalled studies that became readable."""
+    findings: Count
+    """How much was found wrong with what was recalled, where the plan has it audited then (`on_recall`)."""
     seconds: float
     problems: list[LifecycleProblem]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from retention.cli.documents.values import Instant
+from retention.cli.documents.values import Count, Instant
 
 
 class RecallRequest(TypedDict):
@@ -41,4 +41,6 @@ class RecallList(TypedDict):
     """Requests, oldest first."""
 
     requests: list[RecallRequest]
+    findings: Count
+    """How much was found wrong with what slow tiers gave out, where the plan has it audited then (`on_recall`)."""
     problems: list[RecallProblem]
