@@ -25,7 +25,7 @@ from tests.services.instances import instance
 from tests.services.world import COLD, HOT, World
 
 STUDIES = tuple(f"1.2.9.{number}" for number in range(3))
-MOMENTS = int(os.environ.get("MOMENTS", "5"))
+MOMENTS = int(os.environ.get("MOMENTS", "200" if os.environ.get("EVERY_MOMENT") else "5"))
 EVERY_MOMENT = bool(os.environ.get("EVERY_MOMENT"))
 
 
