@@ -40,10 +40,10 @@ def studies(count: int) -> Iterator[tuple[Values, Values, Values | None]]:
         born = date(1930, 1, 1) + timedelta(days=chance.randrange(26_000))
         study: Values = {
             "id": number, "institution_row": 1, "study_uid": f"2.25.4711.{number}", "patient_id": f"P{patient}",
-            "issuer": None, "other_patients": None, "patient_name": "DOE^JANE", "birth_date": f"{born:%Y%m%d}", "sex": "F",
-            "study_date": f"{on:%Y%m%d}", "study_time": None, "description": "EXAM", "accession_number": str(number),
-            "institution_name": None, "department": "RADIO", "study_id": None, "referring_physician": None,
-            "modalities": modality,
+            "issuer": None, "other_patients": None, "patient_name": "DOE^JANE", "birth_date": f"{born:%Y%m%d}",
+            "sex": "F", "study_date": f"{on:%Y%m%d}", "study_time": None, "description": "EXAM",
+            "accession_number": str(number), "institution_name": None, "department": "RADIO", "study_id": None,
+            "referring_physician": None, "modalities": modality,
             "sop_classes": "1.2.840.10008.5.1.4.1.1.2", "instances": 1, "bytes_received": 500_000_000,
             "received_at": AT, "accessed_on": None, "patient_row": patient, "attributed_row": patient, **UNDECIDED,
         }  # fmt: skip

@@ -56,6 +56,15 @@ class Callers:
             self._refresh()
             return self._peers
 
+    def destination(self, ae_title: str, institution: InstitutionId) -> PeerSpec | None:
+        """Return where a move may go: what is configured, for everybody or for this institution."""
+        for peer in self.peers():
+            if peer.ae_title == ae_title and (
+                peer.institution is None or self.named(peer.institution) == institution
+            ):
+                return peer
+        return None
+
     def _refresh(self) -> None:
         stamp = self._stamp_now()
         if stamp != self._stamp:

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role
@@ -22,6 +23,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at run 
 )
 
 from retention.dimse.callers import Callers
+from retention.dimse.calling import call
 from retention.dimse.statuses import NOT_AUTHORISED, PROCESSING_FAILURE, SUCCESS, refusal
 from retention.model.clock import Clock
 from retention.model.errors import RetentionError
@@ -45,6 +47,7 @@ class Committing:
     commitments: Commitments
     callers: Callers
     entity: AE
+    root: Path
     peers: Callable[[], Sequence[PeerSpec]]
     clock: Clock
     session: str
@@ -116,14 +119,14 @@ class Committing:
         peer = next((p for p in self.peers() if p.ae_title == undelivered.request.ae_title), None)
         if peer is None:
             return False
-        association = self.entity.associate(
-            peer.host,
-            peer.port,
-            contexts=[build_context(StorageCommitmentPushModel)],
-            ae_title=peer.ae_title,
-            ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],
+        association = call(
+            self.entity,
+            self.root,
+            peer,
+            [build_context(StorageCommitmentPushModel)],
+            roles=[build_role(StorageCommitmentPushModel, scp_role=True)],
         )
-        if not association.is_established:
+        if association is None:
             return False
         try:
             return _send(association, undelivered)

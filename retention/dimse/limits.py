@@ -23,6 +23,9 @@ CONNECTIONS = 400
 PDU_TIMEOUT_S = 60.0
 """Within which a PDU that has begun must have come."""
 
+CONNECT_TIMEOUT_S = 10.0
+"""Within which a peer that we call must have taken the connection."""
+
 NETWORK_TIMEOUT_S = 60.0
 """After which an association on which nothing comes is ended."""
 

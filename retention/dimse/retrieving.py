@@ -7,7 +7,6 @@ sent is counted and named; the others are sent all the same. Who was given what 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +21,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from retention.dimse import attributes
 from retention.dimse.attributes import Keys, Level
 from retention.dimse.callers import Callers
+from retention.dimse.calling import call
 from retention.dimse.querying import instances_of
 from retention.dimse.sending import Originator, contexts_for, send
 from retention.dimse.statuses import (
@@ -35,19 +35,32 @@ from retention.dimse.statuses import (
     UNABLE_TO_PROCESS,
     UNKNOWN_DESTINATION,
     comment_of,
+    is_taken,
 )
 from retention.model.errors import NotReadyError, RetentionError
 from retention.model.identifiers import InstitutionId
-from retention.model.layout import PeerSpec
 from retention.services.access import PackageAccess
-from retention.services.finding import Finder, FoundInstance, FoundStudy
+from retention.services.deliveries import Deliveries, Delivery
+from retention.services.finding import Finder, FoundInstance
 from retention.services.reading import Disclosure, ask_back, read_instances
 from retention.services.stores import Stores
 
 MOST = 65535
 """Numbers of sub-operations are US (PS3.7 table E.1-1)."""
 
+ASK_AGAIN = "being recalled from a slow tier: ask again later"
+SENT_WHEN_RECALLED = "being recalled from a slow tier: it is sent when it is there"
+
 Request = C_GET | C_MOVE
+
+
+@dataclass(frozen=True, slots=True)
+class _Moving:
+    """Where a move goes, and on whose request."""
+
+    institution: InstitutionId
+    destination: str
+    originator: Originator
 
 
 @dataclass(slots=True)
@@ -67,7 +80,7 @@ class Retrieving:
     stores: Stores
     callers: Callers
     entity: AE
-    peers: Callable[[], Sequence[PeerSpec]]
+    deliveries: Deliveries
 
     def serve(self, association: Association, request: Request, context: PresentationContext) -> None:
         """Answer a request, to its final response."""
@@ -103,7 +116,7 @@ class Retrieving:
         caller: str,
         wanted: list[FoundInstance],
     ) -> None:
-        peer = self._destination(str(request.MoveDestination or "").strip(), institution)
+        peer = self.callers.destination(str(request.MoveDestination or "").strip(), institution)
         if peer is None:
             answering.end(UNKNOWN_DESTINATION, Counts(), "no such destination is configured")
             return
@@ -111,13 +124,14 @@ class Retrieving:
             answering.end(SUCCESS, Counts())
             return
         contexts = [build_context(UID(each), list(syntaxes)) for each, syntaxes in contexts_for(wanted)]
-        out = self.entity.associate(peer.host, peer.port, contexts=contexts, ae_title=peer.ae_title)
-        if not out.is_established:
+        out = call(self.entity, self.stores.root, peer, contexts)
+        if out is None:
             failed = [each.sop_instance_uid for each in wanted]
             answering.end(UNABLE_TO_PERFORM, Counts(failed=failed), "the destination does not answer")
             return
         try:
-            self._deliver(answering, access, out, wanted, Originator(caller, int(request.MessageID or 0)))
+            originator = Originator(caller, int(request.MessageID or 0))
+            self._deliver(answering, access, out, wanted, _Moving(institution, peer.ae_title, originator))
         finally:
             out.release()
 
@@ -127,11 +141,12 @@ class Retrieving:
         access: PackageAccess,
         association: Association,
         wanted: list[FoundInstance],
-        originator: Originator | None,
+        moving: _Moving | None,
     ) -> None:
         counts = Counts(remaining=len(wanted))
         disclosure = Disclosure()
-        slow: dict[str, FoundStudy] = {}
+        originator = None if moving is None else moving.originator
+        slow: dict[str, list[FoundInstance]] = {}
         status = SUCCESS
         for number, (instance, file) in enumerate(read_instances(self.stores, access, wanted), 1):
             if answering.is_cancelled:
@@ -143,26 +158,43 @@ class Retrieving:
                 break
             outcome = None
             if isinstance(file, NotReadyError):
-                slow[instance.study.study_uid] = instance.study
+                slow.setdefault(instance.study.study_uid, []).append(instance)
             elif isinstance(file, bytes):
-                outcome = send(association, instance, file, number % MOST + 1, originator)
+                outcome = send(
+                    association,
+                    instance,
+                    file,
+                    number % MOST + 1,
+                    originator,
+                )
             _count(counts, instance, outcome)
-            disclosure.count(instance, is_given=outcome is not None and _is_taken(outcome))
+            disclosure.count(instance, is_given=outcome is not None and is_taken(outcome))
             answering.pending(counts)
         disclosure.record(self.stores)
-        for study in slow.values():
-            ask_back(self.stores, study, f"asked for by the device {answering.caller}")
-        comment = "being recalled from a tier that answers slowly: ask again later" if slow else None
+        for instances in slow.values():
+            self._ask_back(instances, answering.caller, moving)
+        comment = None
+        if slow:
+            comment = SENT_WHEN_RECALLED if moving else ASK_AGAIN
         answering.end(status or _final(counts), counts, comment)
 
-    def _destination(self, title: str, institution: InstitutionId) -> PeerSpec | None:
-        """Return where a move may go: what is configured, for everybody or for this institution."""
-        for peer in self.peers():
-            if peer.ae_title == title and (
-                peer.institution is None or self.callers.named(peer.institution) == institution
-            ):
-                return peer
-        return None
+    def _ask_back(self, instances: list[FoundInstance], caller: str, moving: _Moving | None) -> None:
+        """Recall a study; where a move asked for it, what is missing is sent when it is there."""
+        study = instances[0].study
+        if moving is not None:
+            missing = tuple(each.sop_instance_uid for each in instances)
+            self.deliveries.keep(
+                Delivery(
+                    moving.institution,
+                    moving.originator.ae_title,
+                    moving.originator.message_id,
+                    moving.destination,
+                    study.study_uid,
+                    missing,
+                    self.deliveries.now(),
+                )
+            )
+        ask_back(self.stores, study, f"asked for by the device {caller}")
 
 
 def _keys(request: Request, context: PresentationContext) -> Keys:
@@ -194,15 +226,10 @@ def _count(counts: Counts, instance: FoundInstance, outcome: int | None) -> None
         counts.failed.append(instance.sop_instance_uid)
     elif outcome == SUCCESS:
         counts.completed += 1
-    elif _is_taken(outcome):
+    elif is_taken(outcome):
         counts.warned += 1
     else:
         counts.failed.append(instance.sop_instance_uid)
-
-
-def _is_taken(status: int) -> bool:
-    """Whether a peer took an instance: success, or a warning (PS3.4 B.2.3)."""
-    return status == SUCCESS or status >> 12 == 0xB
 
 
 def _final(counts: Counts) -> int:

@@ -30,6 +30,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at run 
 from pynetdicom.transport import ThreadedAssociationServer
 
 from retention.dicom.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from retention.dimse.after_recall import AfterRecall
 from retention.dimse.association import ArchiveAssociation, ArchiveRequestHandler
 from retention.dimse.callers import Callers
 from retention.dimse.committing import Committing
@@ -48,6 +49,7 @@ from retention.model.clock import Clock
 from retention.model.identifiers import InstitutionId
 from retention.model.layout import DimseSpec
 from retention.services.commitments import Commitments
+from retention.services.deliveries import Deliveries
 from retention.services.staging.receiver import Receiver
 from retention.services.stores import Stores
 from retention.services.tls import context_of, names_of
@@ -143,11 +145,13 @@ class Listener:
     entity: AE
     thread: threading.Thread
     committing: Committing
+    after_recall: AfterRecall
 
     def stop(self, grace_s: float = GRACE_S) -> None:
         """Accept nothing more; let what is under way end, and abort what does not."""
         self.server.shutdown()
         self.committing.stop()
+        self.after_recall.stop()
         waited_s = 0.0
         while self.entity.active_associations and waited_s < grace_s:
             time.sleep(0.05)
@@ -172,8 +176,9 @@ def serve_on(listening: socket.socket, stores: Stores, receiver: Receiver, spec:
     tls = None if spec.tls is None else context_of(spec.tls, stores.root)
     callers = Callers(stores)
     committing = Committing(
-        Commitments(stores), callers, entity, callers.peers, stores.clock, receiver.session
+        Commitments(stores), callers, entity, stores.root, callers.peers, stores.clock, receiver.session
     )
+    after_recall = AfterRecall(stores, callers, entity, callers.peers, Deliveries(stores))
     handlers = [
         (evt.EVT_REQUESTED, _Admission(callers, spec)),
         (evt.EVT_C_ECHO, _answer_echo),
@@ -183,11 +188,12 @@ def serve_on(listening: socket.socket, stores: Stores, receiver: Receiver, spec:
     server = SharingServer(listening, entity, spec, handlers)
     server.tls = tls
     server.storing, server.clock = Storing(callers, receiver), stores.clock
-    server.retrievals = Retrieving(stores, callers, entity, callers.peers)
+    server.retrievals = Retrieving(stores, callers, entity, Deliveries(stores))
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="dimse", daemon=True)
     thread.start()
     committing.start()
-    return Listener(server, entity, thread, committing)
+    after_recall.start()
+    return Listener(server, entity, thread, committing, after_recall)
 
 
 @dataclass(frozen=True, slots=True)

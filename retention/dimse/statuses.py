@@ -24,6 +24,11 @@ COMMENT_CHARACTERS = 64
 """Error Comment is an LO (PS3.7 table E.1-1)."""
 
 
+def is_taken(status: int) -> bool:
+    """Whether a peer took an instance: success, or a warning (PS3.4 B.2.3)."""
+    return status == SUCCESS or status >> 12 == 0xB
+
+
 def refusal(status: int, comment: str) -> Dataset:
     """Return a failure with what a person at the sender's may want to know."""
     answer = Dataset()

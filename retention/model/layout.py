@@ -187,14 +187,31 @@ class AccessSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerTlsSpec:
+    """TLS towards a peer: PEM files below the archive's folder. `authorities` sign the peer's certificate, which must
+    be for `name` (None: for the host that is called); certificate and key are ours, for a peer that asks for them.
+    """
+
+    authorities: str
+    certificate: str | None = None
+    key: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PeerSpec:
-    """A DICOM node that we may call: a destination of C-MOVE. `institution`: for that one's callers alone."""
+    """A DICOM node that we may call: a destination of C-MOVE. `institution`: for that one's callers alone.
+
+    `is_notified`: it is told when a study that was recalled can be read again (PS3.4 Annex R).
+    """
 
     name: str
     ae_title: str
     host: str
     port: int
     institution: str | None = None
+    tls: PeerTlsSpec | None = None
+    is_notified: bool = False
 
 
 NEVER = "never"

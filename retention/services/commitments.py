@@ -8,7 +8,6 @@ until the device has taken it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from retention.model.clock import format_instant, parse_instant
 from retention.model.errors import ArchiveError, RetentionError
 from retention.model.identifiers import InstitutionId, new_id
 from retention.services.access import PackageAccess
+from retention.services.durable_file import write_durably
 from retention.services.events import Names
 from retention.services.sessions import under_way
 from retention.services.stores import Stores
@@ -71,8 +71,7 @@ class Commitments:
         """Keep a request, durably, for a receiver's session; return its name. Raises ArchiveError."""
         name = new_id()
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            _write(self._folder / f"{name}-{session}{_REQUEST}", asdict(request))
+            write_durably(self._folder / f"{name}-{session}{_REQUEST}", asdict(request))
         except OSError as error:
             raise ArchiveError(f"a commitment request cannot be kept: {error.strerror}") from error
         return name
@@ -85,7 +84,7 @@ class Commitments:
             request = _read_request(path)
             if request is None or outcome.exists():
                 continue
-            _write(outcome, asdict(self._decide(request, closer)))
+            write_durably(outcome, asdict(self._decide(request, closer)))
             decided += 1
         return decided
 
@@ -175,21 +174,6 @@ class _Held:
 
 def _name(path: Path) -> str:
     return path.stem.partition("-")[0]
-
-
-def _write(path: Path, document: dict[str, object]) -> None:
-    """Write a file that is whole under its name, durably."""
-    beside = path.with_suffix(".new")
-    with open(beside, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        json.dump(document, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _read_request(path: Path) -> CommitmentRequest | None:

@@ -45,6 +45,7 @@ def disagreements(document: object) -> Iterator[Disagreement]:
     yield from _ports(_mapping(root.get("listeners")))
     yield from _web_tls(_mapping(_mapping(root.get("listeners")).get("web")))
     yield from _access(_mapping(root.get("access")), _mapping(root.get("institutions")))
+    yield from _peers(_mapping(root.get("peers")))
 
 
 def domain_of(name: str, volume: Mapping[str, object]) -> str:
@@ -220,6 +221,14 @@ def _access(access: Mapping[str, object], institutions: Mapping[str, object]) ->
                 where: Path = ("access", "providers", provider, "grants", position, "institution")
                 near = did_you_mean(named, institutions)
                 yield Disagreement(where, f"there is no institution `{named}`", near)
+
+
+def _peers(peers: Mapping[str, object]) -> Iterator[Disagreement]:
+    """A certificate is shown with its key, or not at all."""
+    for name, peer in peers.items():
+        tls = _mapping(_mapping(peer).get("tls"))
+        if ("certificate" in tls) != ("key" in tls):
+            yield Disagreement(("peers", name, "tls"), "`certificate` and `key` go together")
 
 
 def _mapping(value: object) -> Mapping[str, object]:

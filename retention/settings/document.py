@@ -299,13 +299,24 @@ class AccessSection(Section):
     providers: dict[Name, ProviderSection] = Field(default_factory=dict)
 
 
+class PeerTlsSection(Section):
+    """TLS towards a peer: PEM files, relative to the archive's folder."""
+
+    authorities: Label = Field(description="who signs the peer's certificate")
+    certificate: Label | None = Field(None, description="the archive's own, for a peer that asks for one")
+    key: Label | None = None
+    name: Label | None = Field(None, description="whom the peer's certificate is for, if not for its host")
+
+
 class PeerSection(Section):
-    """A DICOM node that the archive may call: where moves go."""
+    """A DICOM node that the archive may call: where moves, reports of commitment and notifications go."""
 
     ae_title: AeTitle
     host: Label
     port: Port
     institution: Name | None = Field(None, description="for this institution's callers alone")
+    tls: PeerTlsSection | None = None
+    notify: bool = Field(default=False, description="whether it is told when a recalled study can be read")
 
 
 class ArchiveDocument(Section):

@@ -18,6 +18,7 @@ from retention.model.layout import (
     InstitutionSpec,
     ObjectLockSpec,
     PeerSpec,
+    PeerTlsSpec,
     Protection,
     ProviderSpec,
     RecallSpec,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         AccessSection,
         ArchiveDocument,
         DimseSection,
+        PeerSection,
         RecallSection,
         ScheduleSection,
         TierSection,
@@ -146,10 +148,7 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
         timestamp_url=None if (timestamp := document.journal.timestamp) is None else timestamp.url,
         staging=StagingSpec(duration_of(document.staging.quiet), document.staging.max_bytes),
         schedule=_schedule(document.schedule),
-        peers={
-            name: PeerSpec(name, peer.ae_title, peer.host, peer.port, peer.institution)
-            for name, peer in document.peers.items()
-        },
+        peers={name: _peer(name, section) for name, section in document.peers.items()},
         dimse=DimseSpec() if (dimse := document.listeners.dimse) is None else _dimse(dimse),
         web=None if (web := document.listeners.web) is None else _web(web),
         access=_access(document.access),
@@ -193,6 +192,19 @@ def _access(section: AccessSection) -> AccessSpec:
             )
             for name, provider in section.providers.items()
         },
+    )
+
+
+def _peer(name: str, section: PeerSection) -> PeerSpec:
+    tls = section.tls
+    return PeerSpec(
+        name,
+        section.ae_title,
+        section.host,
+        section.port,
+        section.institution,
+        None if tls is None else PeerTlsSpec(tls.authorities, tls.certificate, tls.key, tls.name),
+        is_notified=section.notify,
     )
 
 

@@ -152,9 +152,14 @@ def doctor() -> Result[Doctor]:
     """Check this installation and say what to do about each problem."""
     from retention.archive import open_archive_to_examine
     from retention.services.doctor import examine_installation
+    from retention.services.doors_doctor import examine_doors
 
     with closing(open_archive_to_examine(current.root())) as stores:
-        checks = examine_installation(stores)
+        checks = [*examine_installation(stores), *examine_doors(stores)]
+        if stores.settings.peers:
+            from retention.dimse.echoing import examine_peers
+
+            checks += examine_peers(stores)
     data: Doctor = {
         "checks": [{"name": c.name, "status": c.status, "detail": c.detail, "hint": c.hint} for c in checks]
     }
