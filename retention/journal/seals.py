@@ -12,7 +12,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from retention.journal.checkpoint import Checkpoint, Note, Signer, VerifierKey, sign
@@ -20,6 +20,7 @@ from retention.model.clock import format_instant, parse_instant
 
 PREFIX = "seals/"
 SEALED = "sealed"
+STAMPED = "timestamp"
 AGES: Mapping[str, timedelta] = {
     "previous": timedelta(0),
     "month": timedelta(days=30),
@@ -62,6 +63,8 @@ class Seal:
     checkpoint: Checkpoint
     sealed_at: datetime
     links: Mapping[str, Link]
+    stamps: Mapping[int, bytes] = field(default_factory=dict)
+    """SHA-256 of the timestamps that earlier seals had by then, by size: this one's timestamp is over them too."""
 
     @property
     def size(self) -> int:
@@ -87,18 +90,34 @@ class Seal:
         if not words or len(words[0]) != 2 or words[0][0] != SEALED:
             raise ValueError("not a seal: it does not say when it was made")
         links: dict[str, Link] = {}
+        stamps: dict[int, bytes] = {}
         for name, *rest in words[1:]:
-            if name not in AGES or name in links or len(rest) != 2 or not rest[0].isdecimal():
+            if len(rest) != 2 or not rest[0].isdecimal():
                 raise ValueError("not a seal: a line is not known")
-            links[name] = Link(int(rest[0]), _digest(rest[1]))
-        return cls(note, checkpoint, parse_instant(words[0][1]), links)
+            size = int(rest[0])
+            if name == STAMPED and size not in stamps:
+                stamps[size] = _digest(rest[1])
+            elif name in AGES and name not in links and not stamps:
+                links[name] = Link(size, _digest(rest[1]))
+            else:
+                raise ValueError("not a seal: a line is not known, or stands twice")
+        return cls(note, checkpoint, parse_instant(words[0][1]), links, stamps)
 
 
-def make_seal(signer: Signer, size: int, root: bytes, at: datetime, earlier: Iterable[Seal]) -> Seal:
-    """Return the signed seal over the first `size` entries, chained to those of `earlier`."""
+def make_seal(
+    signer: Signer,
+    size: int,
+    root: bytes,
+    at: datetime,
+    earlier: Iterable[Seal],
+    stamps: Mapping[int, bytes] | None = None,
+) -> Seal:
+    """Return the signed seal over the first `size` entries, chained to those of `earlier`, and over their `stamps`."""
     lines = [f"{SEALED} {format_instant(at)}"]
     for name, link in links_for(at, earlier).items():
         lines.append(f"{name} {link.size} {base64.b64encode(link.digest).decode()}")
+    for stamped, digest in sorted((stamps or {}).items()):
+        lines.append(f"{STAMPED} {stamped} {base64.b64encode(digest).decode()}")
     note = sign(Checkpoint(signer.name, size, root, tuple(lines)).text(), signer)
     return Seal.parse(note.encode())
 

@@ -26,10 +26,12 @@ GRANTED = (0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """What an authority's answer says: when; `is_verified`: its certificate leads to a root that is trusted."""
+    """What an authority's answer says: when, and until when its certificate holds; `is_verified`: that leads to a root
+    that is trusted."""
 
     at: datetime
     is_verified: bool
+    until: datetime
 
 
 def request_for(data: bytes) -> bytes:
@@ -47,8 +49,9 @@ def read_answer(answer: bytes, data: bytes, roots: Sequence[bytes] = ()) -> Time
     response = _response(answer)
     if response.tst_info.message_imprint.message != hashlib.sha256(data).digest():
         raise ValueError("the timestamp is over something else")
+    at, until = response.tst_info.gen_time, _until(response)
     if not roots:
-        return Timestamp(response.tst_info.gen_time, is_verified=False)
+        return Timestamp(at, is_verified=False, until=until)
     why = ""
     for root in roots:
         verifier = VerifierBuilder().add_root_certificate(x509.load_pem_x509_certificate(root)).build()
@@ -57,7 +60,7 @@ def read_answer(answer: bytes, data: bytes, roots: Sequence[bytes] = ()) -> Time
         except (VerificationError, ValueError) as error:
             why = str(error)
         else:
-            return Timestamp(response.tst_info.gen_time, is_verified=True)
+            return Timestamp(at, is_verified=True, until=until)
     raise ValueError(f"no trusted authority made the timestamp: {why}")
 
 
@@ -66,3 +69,12 @@ def _response(answer: bytes) -> TimeStampResponse:
     if response.status not in GRANTED:
         raise ValueError("the authority refused")
     return response
+
+
+def _until(response: TimeStampResponse) -> datetime:
+    """Return when the first of the certificates that came with the answer ends; without any, it proves nothing."""
+    ends = [
+        x509.load_der_x509_certificate(certificate).not_valid_after_utc
+        for certificate in response.signed_data.certificates
+    ]
+    return min(ends, default=response.tst_info.gen_time)

@@ -239,6 +239,8 @@ class ArchiveSettings:
     institutions: dict[str, InstitutionSpec]
     timestamp_url: str | None = None
     """The RFC 3161 authority asked at every seal; None: seals are not timestamped."""
+    seal_every: timedelta = timedelta(days=1)
+    """How old the last seal of the journal may become."""
     staging: StagingSpec = field(default_factory=StagingSpec)
     dimse: DimseSpec = field(default_factory=DimseSpec)
     web: WebSpec | None = None

@@ -15,7 +15,7 @@ from retention.journal.seals import Seal, seal_key, timestamp_key
 from retention.model.canonical import JsonValue, canonical_json, parse_canonical
 from retention.model.errors import InputError, NotFoundError, UsageError
 from retention.services import commit
-from retention.services.entries.sealing import COSIGN, witnessed_state
+from retention.services.entries.sealing import COSIGN, COSIGN_REFUSED, witnessed_state
 from retention.services.seal import find_seals
 from retention.services.signing import archive_signer
 from retention.services.stores import Stores
@@ -88,6 +88,9 @@ def cosign_file(stores: Stores, text: bytes) -> Seal:
     if seen is not None:
         size, root = int(seen.split(" ")[0]), bytes.fromhex(seen.split(" ")[1])
         if not verify_consistency(size, seal.size, proof, root, seal.checkpoint.root):
+            refused: dict[str, JsonValue] = {"origin": origin, "size": seal.size, "seen": size}
+            entry = NewEntry(stores.clock.now(), stores.actor, COSIGN_REFUSED, data=refused)
+            commit.append(stores, [entry])
             raise InputError(
                 f"this checkpoint of {origin} is not shown to continue the {size} entries that were cosigned before",
                 hint=f"ask for a consistency proof: retention journal prove --from {size}",

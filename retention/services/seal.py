@@ -6,11 +6,15 @@ stops nothing: the seal is there, says so, and is timestamped by a later run.
 
 from __future__ import annotations
 
+import hashlib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from retention.journal.envelope import NewEntry
+from retention.journal.renewal import Stamp, unnamed
 from retention.journal.seals import PREFIX, Seal, make_seal, seal_key, size_of_key, timestamp_key
 from retention.model.canonical import JsonValue
 from retention.model.errors import StorageError, VolumeUnavailableError
@@ -23,12 +27,21 @@ from retention.storage.volume import Volume
 
 MINIMUM = 2
 STAMPED_AT_ONCE = 20
+NAMED_AT_ONCE = 200
 ANSWER_BYTES = 1 << 16
 TIMEOUT_S = 15.0
 SEAL_BYTES = 1 << 17
 
 
-@dataclass(slots=True)
+Stop = Callable[[], bool]
+
+
+def _never() -> bool:
+    """Nobody stops what a person waits for."""
+    return False
+
+
+@dataclass
 class SealFiles:
     """What volumes have of one seal: its text and its timestamp, by volume."""
 
@@ -36,13 +49,26 @@ class SealFiles:
     notes: dict[str, bytes] = field(default_factory=dict)
     timestamps: dict[str, bytes] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def seal(self) -> Seal | None:
         """The first that is a seal over that size."""
         for text in self.notes.values():
             seal = parsed(text)
             if seal is not None and seal.size == self.size:
                 return seal
+        return None
+
+    @cached_property
+    def answer(self) -> tuple[bytes, Stamp] | None:
+        """The first timestamp that is over the seal, and what it says."""
+        if self.seal is None or not self.timestamps:
+            return None
+        from retention.journal.timestamp import read_answer
+
+        for answer in self.timestamps.values():
+            with suppress(ValueError):
+                said = read_answer(answer, self.seal.stamped)
+                return answer, Stamp(hashlib.sha256(answer).digest(), said.at, said.until)
         return None
 
 
@@ -58,6 +84,11 @@ class FoundSeals:
         """Return what is a seal, by size."""
         found = (self.by_size[size].seal for size in sorted(self.by_size))
         return [seal for seal in found if seal is not None]
+
+    def stamps(self) -> dict[int, Stamp]:
+        """Return the timestamps that are over their seals, by size."""
+        answers = ((size, files.answer) for size, files in self.by_size.items())
+        return {size: answer[1] for size, answer in answers if answer is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +141,9 @@ def seal_journal(stores: Stores) -> MadeSeal:
         commit.bring_up_to_date(stores)
         found = find_seals(stores)
         journal, at = stores.journal, stores.clock.now()
-        seal = make_seal(signer, journal.size, journal.root(), at, found.seals())
+        seals = found.seals()
+        stamps = dict(sorted(unnamed(seals, found.stamps()).items())[:NAMED_AT_ONCE])
+        seal = make_seal(signer, journal.size, journal.root(), at, seals, stamps)
         found.by_size[seal.size] = SealFiles(seal.size, {"": seal.note.encode().encode()})
         taken = _spread(stores, found)
         if len(taken) < MINIMUM:
@@ -126,7 +159,7 @@ def seal_journal(stores: Stores) -> MadeSeal:
         }
         commit.append_locked(stores, [NewEntry(at, stores.actor, SEAL, data=data)])
     keep_hashes(stores)
-    timestamped, why_not = _timestamp(stores)
+    timestamped, why_not = timestamp_waiting(stores)
     return MadeSeal(seal, tuple(taken), timestamped, why_not)
 
 
@@ -155,21 +188,26 @@ def _spread(stores: Stores, found: FoundSeals) -> list[str]:
                 seal = files.seal
                 if seal is not None and name not in files.notes:
                     stores.volumes[name].replace(seal_key(size), seal.note.encode().encode())
-                if files.timestamps and name not in files.timestamps:
-                    stores.volumes[name].replace(timestamp_key(size), next(iter(files.timestamps.values())))
+                if name not in files.timestamps and files.answer is not None:
+                    stores.volumes[name].replace(timestamp_key(size), files.answer[0])
         except StorageError:
             continue
         taken.append(name)
     return taken
 
 
-def _timestamp(stores: Stores) -> tuple[int, str | None]:
-    """Have the newest seals without a timestamp stamped; return how many were, and why not more."""
+def timestamp_waiting(stores: Stores, *, stop: Stop = _never) -> tuple[int, str | None]:
+    """Have the newest seals without a timestamp stamped; return how many were, and why not more.
+
+    Raises as `commit.append`.
+    """
     url = stores.settings.timestamp_url
     if url is None:
         return 0, "no timestamp authority is named in archive.yaml (journal: timestamp: url)"
     done = 0
     for seal in _unstamped(stores):
+        if stop():
+            return done, "it was told to stop"
         try:
             answer = ask(url, seal.stamped)
         except (OSError, ValueError) as error:
@@ -182,13 +220,13 @@ def _timestamp(stores: Stores) -> tuple[int, str | None]:
                     volume.replace(timestamp_key(seal.size), answer)
                 except StorageError:
                     continue  # the next seal brings it there
-        _note(stores, TIMESTAMP, {"size": seal.size})
+        _note(stores, TIMESTAMP, {"size": seal.size, "digest": hashlib.sha256(answer).hexdigest()})
         done += 1
     return done, None
 
 
 def _unstamped(stores: Stores) -> Iterator[Seal]:
-    waiting = [files for files in find_seals(stores).by_size.values() if not files.timestamps]
+    waiting = [files for files in find_seals(stores).by_size.values() if files.answer is None]
     for files in sorted(waiting, key=lambda files: files.size)[-STAMPED_AT_ONCE:]:
         if files.seal is not None:
             yield files.seal

@@ -6,12 +6,15 @@ keys and checkpoints from outside (a trust file) can show that an end was cut of
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from retention.journal.check import JournalProblem, JournalReport
 from retention.journal.checkpoint import VerifierKey
 from retention.journal.merkle import EMPTY_ROOT
+from retention.journal.renewal import check_stamps
 from retention.journal.seals import (
     PREFIX as SEALS,
 )
@@ -29,6 +32,7 @@ from retention.model.errors import JournalBrokenError
 from retention.model.findings import FindingKind
 from retention.services.entries.sealing import LAST_SEAL
 from retention.services.seal import FoundSeals, find_seals, parsed
+from retention.services.seal_due import seal_status
 from retention.services.signing import known_key
 from retention.services.stores import Stores
 
@@ -38,7 +42,8 @@ class Verification:
     """What was found. `trusted`: nothing is wrong, and a checkpoint that somebody outside vouches for was met.
 
     `sealed` is how many entries the newest good seal is over; those after it rest on nothing but the replicas.
-    `timestamps` counts those that are over their seals (with certificates to trust: and were made under one of them).
+    `timestamps` counts those that are over their seals (with certificates to trust: and were made under one of them);
+    `lapsed` of them ended before a later one took over, the next does at `timestamps_until`.
     """
 
     entries: int
@@ -48,6 +53,8 @@ class Verification:
     seals: int = 0
     sealed: int = 0
     timestamps: int = 0
+    lapsed: int = 0
+    timestamps_until: datetime | None = None
     trusted: bool = False
 
     @property
@@ -74,6 +81,13 @@ def verify_journal(stores: Stores, trust: Trust | None) -> Verification:
     verification.problems += map(_told, _seal_problems(report.roots, report.entries, own, kept, keys))
     verification.problems += _file_problems(stores, found)
     verification.problems += _stamps(found, trust, verification)
+    digests = {
+        size: [hashlib.sha256(answer).digest() for answer in files.timestamps.values()]
+        for size, files in found.by_size.items()
+    }
+    verification.problems += map(_stamp_told, check_stamps(own, digests))
+    status = seal_status(stores, found)
+    verification.lapsed, verification.timestamps_until = status.lapsed, status.until
     good = [seal for seal in own if report.roots.get(seal.size) == seal.checkpoint.root]
     verification.sealed = max((seal.size for seal in good), default=0)
     if trust is not None and verification.valid:
@@ -116,6 +130,10 @@ def _told(problem: SealProblem) -> JournalProblem:
     return JournalProblem(
         FindingKind.CORRUPT, None, seal_key(problem.size), problem.first_bad, problem.detail
     )
+
+
+def _stamp_told(problem: SealProblem) -> JournalProblem:
+    return JournalProblem(FindingKind.MISSING, None, timestamp_key(problem.size), None, problem.detail)
 
 
 def _file_problems(stores: Stores, found: FoundSeals) -> Iterator[JournalProblem]:

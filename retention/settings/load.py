@@ -146,6 +146,7 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
             for name, section in document.institutions.items()
         },
         timestamp_url=None if (timestamp := document.journal.timestamp) is None else timestamp.url,
+        seal_every=duration_of(document.journal.seal_every),
         staging=StagingSpec(duration_of(document.staging.quiet), document.staging.max_bytes),
         schedule=_schedule(document.schedule),
         peers={name: _peer(name, section) for name, section in document.peers.items()},

@@ -62,6 +62,7 @@ def verify(
 
     Consistent is not yet trusted: that needs something from outside, to compare with.
     """
+    from retention.model.clock import format_instant
     from retention.services.verifying import verify_journal
 
     known = None if trust is None else _trust(trust)
@@ -75,6 +76,10 @@ def verify(
         "valid": found.valid,
         "trusted": found.trusted and found.valid,
         "timestamps": found.timestamps,
+        "lapsed_timestamps": found.lapsed,
+        "timestamps_until": None
+        if found.timestamps_until is None
+        else format_instant(found.timestamps_until),
         "seals": found.seals,
         "sealed": found.sealed,
         "compared_with": found.compared_with,
@@ -101,6 +106,10 @@ def _verified(found: Verification) -> Iterator[str]:
         yield current.say("journal.problem", volume=volume, file=problem.key, detail=problem.detail)
     yield from (current.say("journal.compared", what=what) for what in found.compared_with)
     yield current.say("journal.sealed", seals=found.seals, sealed=found.sealed, timestamps=found.timestamps)
+    if found.lapsed:
+        yield current.say("journal.lapsed", lapsed=found.lapsed)
+    if found.timestamps_until is not None:
+        yield current.say("journal.until", until=f"{found.timestamps_until:%Y-%m-%d}")
     yield current.say("journal.trusted" if found.trusted else "journal.not_trusted")
 
 

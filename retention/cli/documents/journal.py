@@ -31,6 +31,8 @@ class JournalVerify(TypedDict):
     trusted: bool
     """Nothing is wrong, and a checkpoint that the trust file vouches for was met."""
     timestamps: Count
+    lapsed_timestamps: Count
+    timestamps_until: str | None
     """Seals with a timestamp that is over them."""
     seals: Count
     sealed: Count

@@ -9,7 +9,9 @@ from retention.services.events import number_of, text_of
 SEAL = "journal.seal"
 TIMESTAMP = "journal.timestamp"
 TIMESTAMP_FAILED = "journal.timestamp-failed"
+SEAL_FAILED = "journal.seal-failed"
 COSIGN = "journal.cosign"
+COSIGN_REFUSED = "journal.cosign-refused"
 
 LAST_SEAL = "last_seal"
 """The catalog's state: size and digest of the last seal."""
