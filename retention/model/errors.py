@@ -75,6 +75,12 @@ class InputChangedError(InputError):
     code = "INP-007"
 
 
+class UndecodableError(InputError):
+    """An instance's pixels cannot be decoded, shown or transcoded. Its bytes are held all the same."""
+
+    code = "INP-008"
+
+
 class RefusedError(RetentionError):
     """A rule forbids it; never retried."""
 
