@@ -81,6 +81,12 @@ class UndecodableError(InputError):
     code = "INP-008"
 
 
+class DisposedOfError(NotFoundError):
+    """The record was here, and was disposed of as its policy wants. Said to whom it belonged, to nobody else."""
+
+    code = "INP-009"
+
+
 class RefusedError(RetentionError):
     """A rule forbids it; never retried."""
 

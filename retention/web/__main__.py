@@ -17,6 +17,7 @@ from pathlib import Path
 import uvicorn
 
 from retention.archive import open_archive
+from retention.dicom.pixels.decoding import Decoding
 from retention.services.staging.receiver import Receiver
 from retention.web.app import make_app
 from retention.web.limits import CONNECTIONS, GRACE_S, IDLE_S
@@ -36,9 +37,9 @@ def main(root: Path, descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: who started us decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    with closing(open_archive(root)) as stores, Receiver(stores) as receiver:
+    with closing(open_archive(root)) as stores, Receiver(stores) as receiver, Decoding() as decoding:
         config = uvicorn.Config(
-            make_app(stores, receiver),
+            make_app(stores, receiver, decoding),
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=IDLE_S,
             timeout_graceful_shutdown=GRACE_S,
@@ -51,6 +52,7 @@ def main(root: Path, descriptor: int) -> None:
             target=server.run, args=([socket.socket(fileno=descriptor)],), name="web"
         )
         serving.start()
+        decoding.warm()
         sys.stdin.read()
         server.should_exit = True
         serving.join()

@@ -9,12 +9,14 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.datastructures import Headers
 
 from retention import __version__
+from retention.dicom.pixels.decoding import Decoding
 from retention.model.errors import RetentionError
 from retention.services.staging.receiver import Receiver
 from retention.services.stores import Stores
 from retention.web.callers import is_of_this_machine
 from retention.web.problems import add_handlers, problem
 from retention.web.querying import Querying
+from retention.web.rendering import Rendering
 from retention.web.retrieving import Retrieving
 from retention.web.storing import Storing
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 STUDY = "/{institution}/studies/{study}"
 SERIES = STUDY + "/series/{series}"
 INSTANCE = SERIES + "/instances/{instance}"
+FRAMES = INSTANCE + "/frames/{frames}"
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>retention: DICOMweb</title>
 <h1>DICOMweb</h1>
@@ -35,19 +38,28 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>retention:
 <tr><td>QIDO-RS<td><code>GET /studies</code>, <code>/studies/{{study}}/series</code>,
 <code>/studies/{{study}}[/series/{{series}}]/instances</code><td>application/dicom+json
 <tr><td>WADO-RS<td><code>GET /studies/{{study}}[/series/{{series}}[/instances/{{instance}}]]</code>
-<td>multipart/related; type="application/dicom"; transfer-syntax=*; one instance also application/dicom
+<td>multipart/related; type="application/dicom", as held or in Explicit VR Little Endian; one instance also
+application/dicom
 <tr><td>WADO-RS metadata<td>the same, and <code>/metadata</code><td>application/dicom+json
-</table><p>Instances are given out as they were received. Not here: frames, bulk data, rendered images, transcoding.
+<tr><td>WADO-RS frames<td><code>…/instances/{{instance}}/frames/{{frames}}</code>
+<td>application/octet-stream, or as held; in multipart/related or one alone
+<tr><td>WADO-RS bulk data<td><code>…/instances/{{instance}}/bulkdata/{{path}}</code><td>application/octet-stream
+<tr><td>WADO-RS rendered<td><code>…/rendered</code> of a study, series, instance or frame
+<td>image/jpeg, image/png; several in multipart/related
+<tr><td>WADO-RS thumbnail<td><code>…/thumbnail</code> of the same<td>image/jpeg, image/png
+</table>
 <p>retention {version}. <a href="/openapi.json">OpenAPI</a></html>
 """
 
 
-def make_app(stores: Stores, receiver: Receiver) -> FastAPI:
-    """Return the application of one archive."""
+def make_app(stores: Stores, receiver: Receiver, decoding: Decoding) -> FastAPI:
+    """Return the application of one archive; `decoding` makes its pictures, and stays its owner's to close."""
     app = FastAPI(title="retention", version=__version__, docs_url=None, redoc_url=None)
     add_handlers(app)
     app.include_router(_health(stores))
-    app.include_router(_dicomweb(Storing(stores, receiver), Querying(stores), Retrieving(stores)))
+    retrieving = Retrieving(stores, decoding)
+    app.include_router(_dicomweb(Storing(stores, receiver), Querying(stores), retrieving))
+    app.include_router(_rendered(Rendering(retrieving)))
     app.add_middleware(ThisMachineOnly)
     return app
 
@@ -63,6 +75,16 @@ def _dicomweb(storing: Storing, querying: Querying, retrieving: Retrieving) -> A
     for path in (STUDY, SERIES, INSTANCE):
         router.add_api_route(path + "/metadata", retrieving.metadata, name=f"metadata {path}")
         router.add_api_route(path, retrieving.instances, name=f"retrieve {path}")
+    return router
+
+
+def _rendered(rendering: Rendering) -> APIRouter:
+    router = APIRouter()
+    router.add_api_route(FRAMES, rendering.frames, name="frames")
+    router.add_api_route(INSTANCE + "/bulkdata/{path:path}", rendering.bulk, name="bulk data")
+    for path in (STUDY, SERIES, INSTANCE, FRAMES):
+        router.add_api_route(path + "/rendered", rendering.rendered, name=f"rendered {path}")
+        router.add_api_route(path + "/thumbnail", rendering.thumbnail, name=f"thumbnail {path}")
     return router
 
 

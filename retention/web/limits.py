@@ -29,3 +29,9 @@ GRACE_S = 10
 
 RETRY_AFTER_S = 300
 """When to ask again for what is being recalled and nobody can tell for how long."""
+
+FRAME_LIST = 2_000
+"""Frames in one request."""
+
+THUMBNAIL_TRIES = 8
+"""So many instances are looked at for one that can be shown."""

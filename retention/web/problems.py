@@ -11,12 +11,14 @@ from starlette.exceptions import HTTPException
 
 from retention.model.errors import (
     ArchiveError,
+    DisposedOfError,
     InputError,
     NotFoundError,
     NotReadyError,
     RefusedError,
     RetentionError,
     StorageError,
+    UndecodableError,
     VolumeFullError,
 )
 from retention.web.limits import RETRY_AFTER_S
@@ -24,7 +26,9 @@ from retention.web.limits import RETRY_AFTER_S
 _LOG = logging.getLogger(__name__)
 
 STATUSES: tuple[tuple[type[RetentionError], int], ...] = (
+    (DisposedOfError, 410),
     (NotFoundError, 404),
+    (UndecodableError, 406),
     (InputError, 400),
     (RefusedError, 403),
     (NotReadyError, 503),

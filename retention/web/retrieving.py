@@ -6,15 +6,23 @@ What lies on a tier that answers slowly is asked back and answered with 503 and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from retention.dicom.json_model import metadata_of
-from retention.model.errors import InvalidDicomError, NotFoundError, NotReadyError, RetentionError
+from retention.dicom.pixels.decoding import Decoding
+from retention.model.errors import (
+    DisposedOfError,
+    InvalidDicomError,
+    NotFoundError,
+    NotReadyError,
+    RetentionError,
+)
 from retention.model.identifiers import InstitutionId, new_id
 from retention.services.access import PackageAccess
 from retention.services.events import Names
@@ -22,14 +30,23 @@ from retention.services.finding import Finder, FoundInstance
 from retention.services.reading import Disclosure, ReadInstance, ask_back, read_instances
 from retention.services.stores import Stores
 from retention.web import attributes
+from retention.web.accepting import DICOM, EXPLICIT_LITTLE, is_multipart, media_ranges
 from retention.web.callers import institution_named
-from retention.web.multipart import MediaType, media_type_of, written
+from retention.web.giving import CACHE, entity_tag, given, is_known, unchanged
+from retention.web.multipart import written
 from retention.web.problems import ABSENT, GONE, problem
 from retention.web.querying import DICOM_JSON, exactly
 
-DICOM = "application/dicom"
 _UNKNOWN = "1.2.840.10008.1.2"
 """What is taken for the transfer syntax of a file without file meta: Implicit VR Little Endian."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """How instances are given out: in multipart/related or one alone, transcoded or as they are held."""
+
+    in_parts: bool
+    is_native: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +54,7 @@ class Retrieving:
     """Answers WADO-RS requests."""
 
     stores: Stores
+    decoding: Decoding
 
     def instances(
         self,
@@ -46,46 +64,55 @@ class Retrieving:
         series: str | None = None,
         instance: str | None = None,
     ) -> Response:
-        """Give out instances as they are held."""
+        """Give out instances: as they are held, or transcoded."""
         caller = institution_named(self.stores, institution)
         access = PackageAccess(self.stores)
-        wanted = self._wanted(access, caller, study, series, instance)
+        wanted = self.wanted(access, caller, study, series, instance)
         if not wanted:
-            return self._absent(caller, study)
+            raise self.absent(caller, study)
         chosen = _choose(request.headers.get("accept", "*/*"), wanted, is_one=instance is not None)
         if chosen is None:
-            return problem(406, "instances are given out as they are held, in multipart/related")
-        reading = read_instances(self.stores, access, wanted)
-        first, file = next(reading)
-        if isinstance(file, RetentionError):
-            return self._refuse(first, file)
+            return problem(406, "instances are given out as they are held, or in Explicit VR Little Endian")
+        tag = entity_tag("instance", content_of(wanted[0]), chosen)
+        if not chosen.in_parts and is_known(request, tag):
+            return unchanged(tag)
         disclosure = Disclosure()
-        if chosen == DICOM:
-            disclosure.count(first, is_given=True)
-            disclosure.record(self.stores)
-            return Response(file, media_type=DICOM)
+        given_out = self._given(disclosure, read_instances(self.stores, access, wanted), chosen)
+        first = next(given_out)
+        if not chosen.in_parts:
+            given_out.close()
+            return given(request, first[1], DICOM, tag)
         boundary = new_id()
-        body = self._given(disclosure, _and_then((first, file), reading))
         kind = f'multipart/related; type="{DICOM}"; boundary={boundary}'
-        return StreamingResponse(written(boundary, body), headers={"Content-Type": kind})
+        body = written(boundary, chain([first], given_out))
+        return StreamingResponse(body, headers={"Content-Type": kind})
 
     def metadata(
-        self, institution: str, study: str, series: str | None = None, instance: str | None = None
+        self,
+        request: Request,
+        institution: str,
+        study: str,
+        series: str | None = None,
+        instance: str | None = None,
     ) -> Response:
         """Give out attributes as DICOM JSON."""
         caller = institution_named(self.stores, institution)
         access = PackageAccess(self.stores)
-        wanted = self._wanted(access, caller, study, series, instance)
+        wanted = self.wanted(access, caller, study, series, instance)
         if not wanted:
-            return self._absent(caller, study)
+            raise self.absent(caller, study)
+        base = f"{request.base_url}{institution}/studies/{study}"
+        tag = entity_tag("metadata", base, [content_of(each) for each in wanted])
+        if is_known(request, tag):
+            return unchanged(tag)
         found: list[dict[str, Any]] = []
         for each, file in read_instances(self.stores, access, wanted):
             if isinstance(file, RetentionError):
-                return self._refuse(each, file)
-            found.append(_metadata(each, file))
-        return JSONResponse(found, media_type=DICOM_JSON)
+                raise self.refused(each, file)
+            found.append(_metadata(each, file, base))
+        return JSONResponse(found, headers={"ETag": tag, "Cache-Control": CACHE}, media_type=DICOM_JSON)
 
-    def _wanted(
+    def wanted(
         self,
         access: PackageAccess,
         caller: InstitutionId,
@@ -102,69 +129,65 @@ class Retrieving:
             if series in (None, each.series_uid) and instance in (None, each.sop_instance_uid)
         ]
 
-    def _absent(self, caller: InstitutionId, study: str) -> Response:
-        """Say that a study is not there, or not any more: to whom it belonged, and to nobody else."""
+    def absent(self, caller: InstitutionId, study: str) -> NotFoundError:
+        """Return that a study is not there, or not any more: to whom it belonged, and to nobody else."""
         name = Names(self.stores.keyring.index_key.secret).study(caller, study)
         if self.stores.catalog.disposals.of_study(name):
-            return problem(410, GONE)
-        raise NotFoundError(ABSENT)
+            return DisposedOfError(GONE)
+        return NotFoundError(ABSENT)
 
-    def _refuse(self, instance: FoundInstance, error: RetentionError) -> Response:
+    def refused(self, instance: FoundInstance, error: RetentionError) -> RetentionError:
+        """Return why an instance is not given out; what lies on a tier that answers slowly is asked back."""
         if isinstance(error, NotReadyError):
             ask_back(self.stores, instance.study, "asked for by DICOMweb")
-        raise error
+        return error
 
-    def _given(self, disclosure: Disclosure, reading: Iterator[ReadInstance]) -> Iterator[tuple[str, bytes]]:
+    def _given(
+        self, disclosure: Disclosure, reading: Iterator[ReadInstance], chosen: _Chosen
+    ) -> Generator[tuple[str, bytes]]:
         """Yield parts. An instance that cannot be read breaks the answer off: it is never quietly shorter."""
         try:
             for each, file in reading:
                 disclosure.count(each, is_given=isinstance(file, bytes))
                 if isinstance(file, RetentionError):
-                    self._refuse(each, file)
+                    raise self.refused(each, file)
+                syntax = each.transfer_syntax_uid or _UNKNOWN
+                if chosen.is_native and syntax != EXPLICIT_LITTLE:
+                    yield f"{DICOM}; transfer-syntax={EXPLICIT_LITTLE}", self.decoding.native(file)
                 else:
-                    yield f"{DICOM}; transfer-syntax={each.transfer_syntax_uid or _UNKNOWN}", file
+                    yield f"{DICOM}; transfer-syntax={syntax}", file
         finally:
             disclosure.record(self.stores)
 
 
-def _and_then(first: ReadInstance, others: Iterator[ReadInstance]) -> Iterator[ReadInstance]:
-    yield first
-    yield from others
+def content_of(instance: FoundInstance) -> object:
+    """Return what stands for an instance's bytes, which never change."""
+    if instance.row is not None:
+        return instance.row.blake3
+    return None if instance.staged is None else (instance.staged.log, instance.staged.number)
 
 
-def _metadata(instance: FoundInstance, file: bytes) -> dict[str, Any]:
+def _metadata(instance: FoundInstance, file: bytes, base: str) -> dict[str, Any]:
     """Return an instance's attributes; of one that cannot be read, those that the archive knows."""
+    place = f"{base}/series/{instance.series_uid}/instances/{instance.sop_instance_uid}"
     try:
-        return metadata_of(file)
+        return metadata_of(file, f"{place}/bulkdata")
     except InvalidDicomError:
         return {**attributes.study_json(instance.study), **attributes.instance_json(instance)}
 
 
-def _choose(accept: str, wanted: list[FoundInstance], *, is_one: bool) -> str | None:
-    """Return the first acceptable media type that can be given (PS3.18 §8.7), None if there is none.
+def _choose(accept: str, wanted: list[FoundInstance], *, is_one: bool) -> _Chosen | None:
+    """Return the first acceptable form that can be given (PS3.18 §8.7), None if there is none.
 
-    No transfer syntax asked for means as held: nothing is transcoded.
+    No transfer syntax asked for means as held.
     """
-    for entry in _entries(accept):
-        if entry.parameters.get("q") in ("0", "0.0"):
-            continue
-        is_multipart = entry.name == "multipart/related" and entry.parameters.get("type", DICOM) == DICOM
-        is_single = is_one and entry.name == DICOM
-        if not (is_multipart or is_single or entry.name in ("*/*", "multipart/*")):
+    for entry in media_ranges(accept):
+        in_parts = is_multipart(entry) and entry.parameters.get("type", DICOM) == DICOM
+        if not in_parts and not (is_one and entry.name == DICOM):
             continue
         syntax = entry.parameters.get("transfer-syntax", "*")
         if syntax == "*" or all((each.transfer_syntax_uid or _UNKNOWN) == syntax for each in wanted):
-            return DICOM if is_single else "multipart/related"
+            return _Chosen(in_parts=in_parts, is_native=False)
+        if syntax == EXPLICIT_LITTLE:
+            return _Chosen(in_parts=in_parts, is_native=True)
     return None
-
-
-def _entries(accept: str) -> list[MediaType]:
-    """Return the media ranges of an Accept header, in its order; commas within quotes divide nothing."""
-    parts, quoted = [""], False
-    for character in accept:
-        quoted ^= character == '"'
-        if character == "," and not quoted:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [media_type_of(part) for part in parts if part.strip()]

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from retention.archive import open_archive
 from retention.cli import main, schemas
+from retention.dicom.pixels.decoding import Decoding
 from retention.journal import merkle
 from retention.journal.checkpoint import Checkpoint, Note, VerifierKey
 from retention.services.staging.receiver import Receiver
@@ -133,8 +134,12 @@ def test_a_record_leaves_only_by_the_whole_way_and_nothing_of_it_is_left(office:
     assert done["destroyed"] == 1
     assert ["HELD" in row["reason"] for row in done["left_out"]] == [True]
     assert done["remains"] == []
-    with closing(open_archive(office.archive)) as stores, Receiver(stores) as receiver:
-        web = Asking(make_app(stores, receiver))
+    with (
+        closing(open_archive(office.archive)) as stores,
+        Receiver(stores) as receiver,
+        Decoding(1) as decoding,
+    ):
+        web = Asking(make_app(stores, receiver, decoding))
         asked = [web.get(f"/necker/studies/{uid}").status_code for uid in (GONE, HELD, "1.2.3")]
         assert asked == [410, 200, 404]
 

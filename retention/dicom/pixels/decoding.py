@@ -20,10 +20,9 @@ from typing import IO, Any, Self
 import retention
 from retention.dicom.pixels.limits import INSTANCE_BYTES, WAIT_S, WALL_S
 from retention.dicom.pixels.picture import Look
+from retention.dicom.pixels.reading import AS_HELD
 from retention.dicom.pixels.wire import Part, receive, send
 from retention.model.errors import NotFoundError, NotReadyError, UndecodableError
-
-AS_HELD = "ask for the instance as it is held"
 
 
 class Decoding:

@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from retention.dicom.pixels.limits import FRAMES
-from retention.dicom.pixels.reading import frame_bits, frame_count, opened, require_frames, syntax_of
+from retention.dicom.pixels.reading import AS_HELD, frame_bits, frame_count, opened, require_frames, syntax_of
 from retention.dicom.pixels.wire import Part
 from retention.model.errors import NotFoundError, UndecodableError
 
@@ -54,18 +54,33 @@ def bulk_of(file: bytes, path: list[str]) -> list[Part]:
 
 def native_of(file: bytes) -> list[Part]:
     """Return a whole instance in Explicit VR Little Endian. Raises UndecodableError when it cannot be made so."""
+    from pydicom import dcmwrite
+
     dataset = opened(file)
     try:
         if _is_compressed(dataset):
             dataset.decompress(generate_instance_uid=False)
         if syntax_of(dataset) == _BIG:
             _swap_words(dataset)
-        dataset.file_meta.TransferSyntaxUID = EXPLICIT_LITTLE
         written = BytesIO()
-        dataset.save_as(written, enforce_file_format=True, implicit_vr=False, little_endian=True)
+        _with_meta(dataset)
+        dcmwrite(written, dataset, implicit_vr=False, little_endian=True, force_encoding=True)
     except Exception as error:  # decoders and pydicom raise whatever a malformed value makes of it
-        raise UndecodableError("the instance cannot be transcoded", hint="ask for it as it is held") from error
+        raise UndecodableError("the instance cannot be transcoded", hint=AS_HELD) from error
     return [Part(written.getvalue(), EXPLICIT_LITTLE)]
+
+
+def _with_meta(dataset: FileDataset) -> None:
+    """Give a data set the file meta that its new encoding needs (PS3.10 §7.1)."""
+    from pydicom.uid import UID
+
+    dataset.preamble = dataset.preamble or bytes(128)
+    meta = dataset.file_meta
+    meta.TransferSyntaxUID = UID(EXPLICIT_LITTLE)
+    meta.FileMetaInformationGroupLength = 0  # counted anew
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
 
 
 def _is_compressed(dataset: FileDataset) -> bool:
@@ -83,7 +98,7 @@ def _cut(dataset: Dataset, number: int) -> bytes:
             dataset.PixelData, number - 1, extended_offsets=offsets, number_of_frames=frame_count(dataset)
         )
     except Exception as error:  # what is encapsulated wrongly fails in many ways
-        raise UndecodableError("the frame cannot be cut out", hint="ask for the instance as it is held") from error
+        raise UndecodableError("the frame cannot be cut out", hint=AS_HELD) from error
 
 
 def _native(dataset: FileDataset, number: int) -> bytes:
@@ -94,12 +109,12 @@ def _native(dataset: FileDataset, number: int) -> bytes:
     size = bits // 8
     data: bytes = dataset.PixelData
     if len(data) < number * size:
-        raise UndecodableError("the pixel data are cut short", hint="ask for the instance as it is held")
+        raise UndecodableError("the pixel data are cut short", hint=AS_HELD)
     return data[(number - 1) * size : number * size]
 
 
 def _decoded(dataset: Dataset, number: int) -> bytes:
-    from pydicom.pixels import pack_bits, pixel_array
+    from pydicom.pixels.utils import pack_bits, pixel_array
 
     try:
         array = pixel_array(dataset, index=number - 1, raw=True)
@@ -107,7 +122,7 @@ def _decoded(dataset: Dataset, number: int) -> bytes:
             return pack_bits(array, pad=False)
         return array.astype(array.dtype.newbyteorder("<")).tobytes()
     except Exception as error:  # decoders raise whatever they like
-        raise UndecodableError("the frame cannot be decoded", hint="ask for it as it is held") from error
+        raise UndecodableError("the frame cannot be decoded", hint=AS_HELD) from error
 
 
 def _element(dataset: Dataset, path: list[str]) -> Any:  # noqa: ANN401  # pydicom's elements are of any type

@@ -1,4 +1,4 @@
-"""What decoding one instance may take. Beyond it the answer is that it cannot be shown; it is still given out as held."""
+"""What decoding one instance may take. Beyond it an instance cannot be shown, and is given out as held all the same."""
 
 INSTANCE_BYTES = 1 << 30
 """The largest instance that is decoded; larger ones are given out as held."""

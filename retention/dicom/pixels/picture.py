@@ -1,4 +1,4 @@
-"""A frame as a picture (PS3.18 §10.4.1.1.3 and §8.3.5.1): modality, VOI and presentation transformations, then JPEG or PNG.
+"""A frame as a picture (PS3.18 §10.4.1.1.3, §8.3.5.1): modality, VOI and presentation transformations, JPEG or PNG.
 
 The transformations are those of PS3.3 C.11.1 and C.11.2 and, in multi-frame instances, of their functional groups
 (C.7.6.16.2.9, C.7.6.16.2.10).
@@ -11,9 +11,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
 from retention.dicom.pixels.limits import SIDE_PIXELS
-from retention.dicom.pixels.reading import opened, require_frames
+from retention.dicom.pixels.reading import AS_HELD, opened, require_frames
 from retention.dicom.pixels.wire import Part
-from retention.model.errors import UndecodableError
+from retention.model.errors import RetentionError, UndecodableError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,24 +71,27 @@ def picture_of(file: bytes, number: int, look: Look) -> list[Part]:
             image.save(written, "PNG", compress_level=3)
         else:
             image.save(written, "JPEG", quality=look.quality)
-    except UndecodableError:
+    except RetentionError:
         raise
     except Exception as error:  # decoders raise whatever they like
-        raise UndecodableError("the frame cannot be shown", hint="ask for the instance as it is held") from error
+        raise UndecodableError("the frame cannot be shown", hint=AS_HELD) from error
     return [Part(written.getvalue())]
 
 
 def _image(dataset: Dataset, number: int, look: Look) -> Image.Image:
     import numpy as np
     from PIL import Image
-    from pydicom.pixels import apply_color_lut, pixel_array
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import pixel_array
 
     array: Array = pixel_array(dataset, index=number - 1)  # YBR has become RGB
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
     if photometric == "PALETTE COLOR":
         array = apply_color_lut(array, dataset)
     if array.ndim == 3:
-        bits = int(dataset.get("BitsStored", 8)) if photometric != "PALETTE COLOR" else array.dtype.itemsize * 8
+        bits = (
+            int(dataset.get("BitsStored", 8)) if photometric != "PALETTE COLOR" else array.dtype.itemsize * 8
+        )
         return Image.fromarray(_eight_bits(array, bits), "RGB")
     values = _through_modality(array, dataset, number)
     gray = _through_voi(values, array, dataset, number, look.window)
@@ -104,7 +107,7 @@ def _eight_bits(array: Array, bits: int) -> Array:
 
 
 def _through_modality(array: Array, dataset: Dataset, number: int) -> Array:
-    from pydicom.pixels import apply_modality_lut
+    from pydicom.pixels.processing import apply_modality_lut
 
     macro = _of_frame(dataset, number, "PixelValueTransformationSequence")
     return apply_modality_lut(array, dataset if macro is None else macro)
@@ -113,7 +116,7 @@ def _through_modality(array: Array, dataset: Dataset, number: int) -> Array:
 def _through_voi(values: Array, stored: Array, dataset: Dataset, number: int, window: Window | None) -> Array:
     """Return values from 0 to 255, as the window that is asked for, the instance's own, or else all there are."""
     import numpy as np
-    from pydicom.pixels import apply_voi
+    from pydicom.pixels.processing import apply_voi
 
     if window is None:
         source = _of_frame(dataset, number, "FrameVOILUTSequence") or dataset
@@ -207,7 +210,12 @@ def _region(image: Image.Image, region: tuple[float, float, float, float]) -> Im
     from PIL import ImageOps
 
     x, y, width, height = region
-    box = (max(0, int(x)), max(0, int(y)), min(image.width, int(x + abs(width))), min(image.height, int(y + abs(height))))
+    box = (
+        max(0, int(x)),
+        max(0, int(y)),
+        min(image.width, int(x + abs(width))),
+        min(image.height, int(y + abs(height))),
+    )
     if box[0] >= box[2] or box[1] >= box[3]:
         raise UndecodableError("the viewport shows nothing of the frame")
     image = image.crop(box)

@@ -12,6 +12,9 @@ from retention.model.errors import NotFoundError, UndecodableError
 if TYPE_CHECKING:
     from pydicom import Dataset, FileDataset
 
+AS_HELD = "ask for the instance as it is held"
+"""What to do about an instance that cannot be decoded."""
+
 _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
@@ -21,13 +24,13 @@ def opened(file: bytes) -> FileDataset:
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     if len(file) > INSTANCE_BYTES:
-        raise UndecodableError("the instance is too large to be decoded", hint="ask for it as it is held")
+        raise UndecodableError("the instance is too large to be decoded", hint=AS_HELD)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             dataset = dcmread(BytesIO(file), force=True)
         except Exception as error:  # pydicom raises whatever a malformed value makes of it
-            raise UndecodableError("the instance cannot be read", hint="ask for it as it is held") from error
+            raise UndecodableError("the instance cannot be read", hint=AS_HELD) from error
     if "TransferSyntaxUID" not in dataset.file_meta:
         is_implicit, is_little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
@@ -41,9 +44,9 @@ def syntax_of(dataset: FileDataset) -> str:
 
 
 def frame_count(dataset: Dataset) -> int:
-    """Return how many frames there are. Raises UndecodableError when there are no pixel data."""
+    """Return how many frames there are. Raises NotFoundError when there are no pixel data: nothing is to be seen."""
     if not any(keyword in dataset for keyword in _PIXEL_KEYWORDS):
-        raise UndecodableError("the instance has no pixel data", hint="ask for it as it is held")
+        raise NotFoundError("the instance has no pixel data", hint=AS_HELD)
     return int(dataset.get("NumberOfFrames") or 1)
 
 
@@ -53,7 +56,7 @@ def require_frames(dataset: Dataset, numbers: list[int]) -> None:
     if not numbers or any(not 1 <= number <= count for number in numbers):
         raise NotFoundError("the instance has no such frame")
     if frame_bits(dataset) // 8 > FRAME_BYTES:
-        raise UndecodableError("a frame is too large to be decoded", hint="ask for the instance as it is held")
+        raise UndecodableError("a frame is too large to be decoded", hint=AS_HELD)
 
 
 def frame_bits(dataset: Dataset) -> int:

@@ -10,6 +10,7 @@ from typing import IO, Any
 from retention.dicom.pixels import frames, picture
 from retention.dicom.pixels.limits import MEMORY_BYTES, RESIDENT_BYTES, WALL_S
 from retention.dicom.pixels.picture import Look, Viewport, Window
+from retention.dicom.pixels.reading import AS_HELD
 from retention.dicom.pixels.wire import Part, receive, send
 from retention.model.errors import NotFoundError, RetentionError
 
@@ -47,10 +48,9 @@ def load() -> None:
     """Load decoders before anybody waits for them."""
     import numpy  # noqa: F401, ICN001
     import PIL.Image
-    import pydicom.pixels
+    import pydicom.pixels.decoders  # noqa: F401
 
     PIL.Image.init()
-    assert pydicom.pixels.decoders  # noqa: S101  # its import is what counts
 
 
 def serve(asked: IO[bytes], answered: IO[bytes]) -> None:
@@ -65,7 +65,9 @@ def serve(asked: IO[bytes], answered: IO[bytes]) -> None:
         except RetentionError as error:
             send(answered, {"refused": error.message, "hint": error.hint})
         except MemoryError:
-            send(answered, {"refused": "the instance needs too much memory to be decoded", "hint": None})
+            send(answered, {"refused": "the instance needs too much memory to be decoded", "hint": AS_HELD})
+        except Exception:  # noqa: BLE001  # a malformed value becomes whatever pydicom makes of it
+            send(answered, {"refused": "the instance cannot be decoded", "hint": AS_HELD})
         if _resident_bytes() > RESIDENT_BYTES:
             return
 
@@ -77,7 +79,7 @@ def _processor_limit() -> tuple[int, int]:
 
 
 def _resident_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123  # read for every answer
+    with open("/proc/self/statm", encoding="ascii") as statm:  # read for every answer
         return int(statm.read().split()[1]) * resource.getpagesize()
 
 
@@ -87,6 +89,3 @@ def main() -> None:
     answered = sys.stdout.buffer
     sys.stdout = sys.stderr  # what a decoder prints must not end in an answer
     serve(sys.stdin.buffer, answered)
-
-
-
