@@ -56,3 +56,13 @@ def _level(found: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     for tag, number in zip(path[0:-1:2], path[1::2], strict=True):
         level = level[tag]["Value"][int(number)]
     return level
+
+
+def tag_of(name: str) -> str | None:
+    """Return the tag that a name means, as eight hexadecimal digits: a keyword, or a tag itself; None for neither."""
+    from pydicom.datadict import tag_for_keyword
+
+    if len(name) == 8 and all(digit in "0123456789abcdefABCDEF" for digit in name):
+        return name.upper()
+    tag = tag_for_keyword(name)
+    return None if tag is None else f"{tag:08X}"

@@ -136,15 +136,18 @@ BY_KEYWORD: Mapping[str, Study | Attribute[FoundSeries] | Attribute[FoundInstanc
 }
 
 
-def keys_of(asked: Iterable[tuple[str, str]]) -> Keys:
-    """Return what (keyword, text) ask for; one that is not matched here, or has no text, matches everything."""
+def keys_of(asked: Iterable[tuple[str, str]], *, is_fuzzy: bool = False) -> Keys:
+    """Return what (keyword, text) ask for; one that is not matched here, or has no text, matches everything.
+
+    `is_fuzzy`: names may be spelt otherwise.
+    """
     studies: dict[str, Match] = {}
     others: dict[str, Match] = {}
     for keyword, text in asked:
         attribute = BY_KEYWORD.get(keyword)
         if attribute is None or attribute.kind is None:
             continue
-        match = match_of(attribute.kind, text)
+        match = match_of(attribute.kind, text, is_fuzzy=is_fuzzy)
         if match is not None and attribute.matched is not None:
             studies[attribute.matched] = match
         elif match is not None:

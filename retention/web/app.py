@@ -35,8 +35,8 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>retention:
 <tr><th>service<th>resources<th>media types
 <tr><td>STOW-RS<td><code>POST /studies</code>, <code>/studies/{{study}}</code>
 <td>multipart/related; type="application/dicom"
-<tr><td>QIDO-RS<td><code>GET /studies</code>, <code>/studies/{{study}}/series</code>,
-<code>/studies/{{study}}[/series/{{series}}]/instances</code><td>application/dicom+json
+<tr><td>QIDO-RS<td><code>GET /studies</code>, <code>[/studies/{{study}}]/series</code>,
+<code>[/studies/{{study}}[/series/{{series}}]]/instances</code><td>application/dicom+json
 <tr><td>WADO-RS<td><code>GET /studies/{{study}}[/series/{{series}}[/instances/{{instance}}]]</code>
 <td>multipart/related; type="application/dicom", as held or in Explicit VR Little Endian; one instance also
 application/dicom
@@ -69,8 +69,9 @@ def _dicomweb(storing: Storing, querying: Querying, retrieving: Retrieving) -> A
     for path in ("/{institution}/studies", STUDY):
         router.add_api_route(path, storing.store, methods=["POST"], name=f"store {path}")
     router.add_api_route("/{institution}/studies", querying.studies, name="studies")
-    router.add_api_route(STUDY + "/series", querying.series, name="series")
-    for path in (STUDY, SERIES):
+    for path in ("/{institution}", STUDY):
+        router.add_api_route(path + "/series", querying.series, name=f"series {path}")
+    for path in ("/{institution}", STUDY, SERIES):
         router.add_api_route(path + "/instances", querying.instances, name=f"instances {path}")
     for path in (STUDY, SERIES, INSTANCE):
         router.add_api_route(path + "/metadata", retrieving.metadata, name=f"metadata {path}")

@@ -14,14 +14,17 @@ Json = dict[str, dict[str, object]]
 Values = Mapping[str, Value]
 
 NOT_KEYS = frozenset({"limit", "offset", "includefield", "fuzzymatching", "emptyvaluematching"})
+INDEXED_TAGS = frozenset(f"{attribute.tag:08X}" for attribute in BY_KEYWORD.values())
 _KEYWORDS = {f"{attribute.tag:08X}": keyword for keyword, attribute in BY_KEYWORD.items()}
 
 
 def keys_of(parameters: Iterable[tuple[str, str]]) -> Keys:
     """Read a query's keys. Raises InputError for one that is not matched here: it must not match everything."""
     asked: list[tuple[str, str]] = []
+    is_fuzzy = False
     for name, text in parameters:
         if name in NOT_KEYS:
+            is_fuzzy |= (name, text) == ("fuzzymatching", "true")
             continue
         attribute = BY_KEYWORD.get(_KEYWORDS.get(name.upper(), name))
         if attribute is None or attribute.kind is None:
@@ -30,7 +33,7 @@ def keys_of(parameters: Iterable[tuple[str, str]]) -> Keys:
             )
         listed = text.replace(",", "\\") if attribute.kind is Kind.UID else text  # PS3.18 §8.3.4.1
         asked.append((attribute.keyword, listed))
-    return attributes.keys_of(asked)
+    return attributes.keys_of(asked, is_fuzzy=is_fuzzy)
 
 
 def study_json(study: FoundStudy) -> Json:

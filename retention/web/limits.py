@@ -35,3 +35,9 @@ FRAME_LIST = 2_000
 
 THUMBNAIL_TRIES = 8
 """So many instances are looked at for one that can be shown."""
+
+INCLUDED_FIELDS = 100
+"""Attributes that a query may ask for besides those that are indexed."""
+
+INCLUDED_RESULTS = 100
+"""Matches in one answer when it does: each is read."""

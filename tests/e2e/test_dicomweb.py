@@ -192,8 +192,13 @@ def test_two_institutions_see_nothing_of_each_other(served):
     for path in scoped:
         answers = []
         for study in (STUDY, "1.2.3.4"):  # another's, and nobody's
-            filled = path.format(
-                institution="pasteur", study=study, series=f"{study}.1", instance=f"{study}.1.1"
+            filled = path.replace(":path", "").format(
+                institution="pasteur",
+                study=study,
+                series=f"{study}.1",
+                instance=f"{study}.1.1",
+                frames="1",
+                path="7FE00010",
             )
             answer = httpx.get(f"http://127.0.0.1:{served.web_port}{filled}")
             answers.append((answer.status_code, answer.content))

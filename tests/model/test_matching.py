@@ -1,6 +1,8 @@
 """Attribute matching of PS3.4 C.2.2.2."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retention.model.matching import Kind, all_accept, match_of
 
@@ -49,3 +51,32 @@ def test_all_keys_count_of_those_that_have_a_value():
     assert match is not None
     assert all_accept({"modality": match, "other": match}, {"modality": "CT"})
     assert not all_accept({"modality": match}, {"modality": "MR"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "is_match"),
+    [
+        ("doe", "DOE^JANE", True), ("jane doe", "DOE^JANE", True), ("Ja", "DOE^JANE", True),
+        ("müller", "MULLER^HANS", True), ("muller", "Müller^Hans", True), ("Lefebvre", "LEFEVRE^ANNE", True),
+        ("Jnae", "DOE^JANE", True), ("Janee", "DOE^JANE", True), ("Jany", "DOE^JANE", True), ("ane", "DOE^JANE", False),
+        ("dae", "DOE^JANE", False), ("jane smith", "DOE^JANE", False), ("Jenna", "DOE^JANE", False),
+        ("山田", "Yamada^Tarou=山田^太郎=やまだ^たろう", True), ("doe", None, False), ("O'Brien", "OBRIEN^PAT", True),
+    ],
+)  # fmt: skip
+def test_fuzzy_names(asked, name, is_match):
+    assert match_of(Kind.NAME, asked, is_fuzzy=True).accepts(name) is is_match
+
+
+@given(
+    name=st.text("ABCDEFGH", min_size=4, max_size=8), place=st.integers(0, 7), letter=st.sampled_from("XYZ")
+)
+def test_one_wrong_letter_is_forgiven(name, place, letter):
+    place %= len(name)
+    match = match_of(Kind.NAME, name[:place] + letter + name[place + 1 :], is_fuzzy=True)
+    assert match.accepts(f"{name}^JANE")
+    assert match_of(Kind.NAME, name[:place] + letter + name[place:], is_fuzzy=True).accepts(name)
+
+
+def test_a_fuzzy_name_of_nothing_but_signs_is_no_fuzzy_name():
+    assert match_of(Kind.NAME, "*", is_fuzzy=True) is None
+    assert match_of(Kind.NAME, "^", is_fuzzy=True).accepts("^")
