@@ -1,7 +1,8 @@
 """One file of key records, as all replicas together have it.
 
-Records are taken from whichever replica has them proven by their parent key, and a proven forgetting beats the key it
-forgets, so that neither damage nor a volume that was away or was changed by somebody decides what the keyring holds.
+Records are taken from whichever replica has them proven by their parent key, a proven forgetting beats the key it
+forgets, and a newer wrapping beats an older one, so that neither damage nor a volume that was away or was changed by
+somebody decides what the keyring holds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from retention.keyring.records import KeyKind, KeyRecord, parse_record
+from retention.keyring.records import KeyKind, KeyRecord, WrappingKey, parse_record
 from retention.model.errors import KeyringBrokenError, RetentionError, VolumeUnavailableError
 from retention.model.identifiers import KeyId
 from retention.model.replica import Outcome, Replica, ReplicaSet, read_if_there
@@ -24,14 +25,16 @@ _SERIES = {KeyKind.PACKAGE: "keyring/packages-", KeyKind.PATIENT: "keyring/patie
 _SUFFIX = ".keys"
 _ID = re.compile(rb'"id":"([0-9a-f]{32})"')
 
-# Where the secret of a parent key comes from; None when there is no such key.
-Parents = Callable[[KeyId], bytes | None]
+# Where a parent key comes from; None when there is no such key.
+Parents = Callable[[KeyId], WrappingKey | None]
 
 
 def is_proven(record: KeyRecord, parents: Parents) -> bool:
     """Whether a record was made with its parent key, and not by damage or by somebody who has only the volume."""
     under = parents(record.parent)
-    return under is not None and (record.secret(under) is not None or record.is_forgotten(under))
+    if under is None:
+        return False
+    return record.secret(under.secret) is not None or record.is_forgotten(under.secret)
 
 
 def series_key(kind: KeyKind, segment: int) -> str:
@@ -126,7 +129,7 @@ def put_together(key: str, read: Outcome[bytes], parents: Parents) -> FileState:
     # The fullest first, then the most frequent: so the order of records stays that of the sound replicas.
     for content in sorted(contents, key=contents.__getitem__, reverse=True):
         for line in lines_of(content):
-            _take(records, counting[line], key)
+            _take(records, counting[line], parents, key)
     lost = {name: _lost(content, counting, records) for name, content in read.done.items()}
     return FileState(
         key, read.done, read.failed, records, {name: detail for name, detail in lost.items() if detail}
@@ -151,19 +154,31 @@ def lines_of(content: bytes) -> list[bytes]:
     return content.split(b"\n")[:-1]
 
 
-def _take(records: dict[KeyId, KeyRecord], record: KeyRecord | None, key: str) -> None:
+def _take(records: dict[KeyId, KeyRecord], record: KeyRecord | None, parents: Parents, key: str) -> None:
     if record is None:
         return
     known = records.setdefault(record.key_id, record)
-    if known == record or known.forgotten is not None:
+    if known == record:
         return
-    if record.forgotten is None:
+    if _opened(known, parents) != _opened(record, parents) and None not in (known.wrapped, record.wrapped):
         raise KeyringBrokenError(
             f"{key}: replicas have different keys under the identifier {record.key_id}",
             hint="find out which replica is right and delete this file on the others; it is filled again from that one",
             key=record.key_id,
         )
-    records[record.key_id] = record
+    # A rotation that was cut short leaves two wrappings of one key, and two attempts at it two under one parent.
+    records[record.key_id] = max(known, record, key=lambda each: _precedence(each, parents))
+
+
+def _opened(record: KeyRecord, parents: Parents) -> bytes | None:
+    under = parents(record.parent)
+    return None if under is None else record.secret(under.secret)
+
+
+def _precedence(record: KeyRecord, parents: Parents) -> tuple[bool, int, bytes]:
+    """Return what decides which of two proven records of one key counts, the same on every replica."""
+    under = parents(record.parent)
+    return record.forgotten is not None, 0 if under is None else under.generation, record.line()
 
 
 def _lost(

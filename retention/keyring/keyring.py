@@ -15,31 +15,18 @@ from retention.keyring.check import (
     heal_replicas,
     verify_replicas,
 )
-from retention.keyring.keyfile import (
-    INSTITUTIONS,
-    PREFIX,
-    FileState,
-    put_together,
-    read_file,
-    replace_everywhere,
-)
-from retention.keyring.records import KeyKind, KeyRecord
+from retention.keyring.institutions import InstitutionKeys, KeyGeneration, OpenKey
+from retention.keyring.keyfile import INSTITUTIONS, PREFIX, read_file, replace_everywhere
+from retention.keyring.records import KeyKind, KeyRecord, WrappingKey
 from retention.keyring.rootdocument import ROOT_DOCUMENT, RootDocument, parse_root_document
 from retention.keyring.rootkey import new_secret, root_key_id
+from retention.keyring.rotation import Rotation
 from retention.keyring.series import Forgotten, KeySeries
 from retention.model.errors import KeyringBrokenError, KeyUnavailableError, WriteOnceError
 from retention.model.identifiers import ArchiveId, InstitutionId, KeyId, new_id
 from retention.model.replica import Replica, ReplicaSet
 
 MINIMUM = 2
-
-
-@dataclass(frozen=True, slots=True)
-class OpenKey:
-    """A key in memory: what names it, and its 32 bytes."""
-
-    key_id: KeyId
-    secret: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +47,7 @@ class KeyringStatus:
     root_key_id: KeyId
     recovery_key_id: KeyId
     institutions: int
+    generations: tuple[KeyGeneration, ...]
     package_keys: int
     patient_keys: int
     forgotten: int
@@ -77,12 +65,9 @@ class Keyring:
         self._replicas = replicas
         self._root = root
         self._document = _find_document(replicas, root)
-        self._secrets: dict[KeyId, bytes] = {self._document.root_key_id: root}
-        self._institutions: dict[str, KeyId] = {}
-        self._index: OpenKey | None = None
-        self._load_institutions()
-        self._packages = KeySeries(replicas, KeyKind.PACKAGE, self._parent)
-        self._patients = KeySeries(replicas, KeyKind.PATIENT, self._parent)
+        self._institutions = InstitutionKeys(replicas, WrappingKey(self._document.root_key_id, root))
+        self._packages = KeySeries(replicas, KeyKind.PACKAGE, self._institutions.parent)
+        self._patients = KeySeries(replicas, KeyKind.PATIENT, self._institutions.parent)
 
     @classmethod
     def create(
@@ -144,49 +129,29 @@ class Keyring:
     @property
     def index_key(self) -> OpenKey:
         """The key of keyed digests (docs/journal.md §4.6)."""
-        if self._index is None:
-            raise KeyringBrokenError(
-                "the index key is on no replica that can be reached",
-                hint="bring back another volume that holds the keyring: retention volume check",
-            )
-        return self._index
+        return self._institutions.index
+
+    @property
+    def rotation(self) -> Rotation:
+        """The steps by which institutions get new keys; for whoever holds the archive's lock."""
+        return Rotation(self._replicas, self._institutions, (self._packages, self._patients))
 
     def close(self) -> None:
         self._replicas.close()
 
     def add_institution(self, institution_id: InstitutionId) -> KeyId:
-        """Give an institution its key, durably; return its id. One that has a key keeps it.
+        """Give an institution its keys, durably; return the id of its own. One that has them keeps them.
 
         Raises VolumeUnavailableError or VolumeFullError when fewer than the minimum of replicas took it.
         """
-        state = self._load_institutions()
-        if institution_id not in self._institutions:
-            record = KeyRecord.wrap(
-                KeyKind.INSTITUTION,
-                KeyId(new_id()),
-                institution_id,
-                self.root_key_id,
-                secret=new_secret(),
-                under=self._root,
-            )
-            state.records[record.key_id] = record
-        content = state.content()
-        if state.wrong(content) or len(state.found) < self._replicas.minimum:
-            replace_everywhere(self._replicas, INSTITUTIONS, content)
-            self._load_institutions()
-        return self._institutions[institution_id]
+        return self._institutions.add(institution_id)
 
-    def institution_key(self, institution_id: InstitutionId) -> OpenKey:
-        """Return an institution's key. Raises KeyUnavailableError when it has none."""
-        if institution_id not in self._institutions:
-            self._load_institutions()
-        key_id = self._institutions.get(institution_id)
-        if key_id is None:
-            raise KeyUnavailableError(
-                f"institution {institution_id} has no key in this keyring",
-                hint="check that archive.yaml and the volumes belong together",
-            )
-        return OpenKey(key_id, self._secrets[key_id])
+    def payload_key(self, institution_id: InstitutionId) -> OpenKey:
+        """Return the key of an institution's journal payloads and of what is staged for it.
+
+        Raises KeyUnavailableError when it has none.
+        """
+        return self._institutions.payload(institution_id)
 
     def new_package_key(self, institution_id: InstitutionId) -> PendingKey:
         """Return a new key for one attempt to build a package.
@@ -206,8 +171,9 @@ class Keyring:
         that kind do not count.
         """
         records: dict[KeyKind, list[KeyRecord]] = {KeyKind.PACKAGE: [], KeyKind.PATIENT: []}
+        self._institutions.refreshed()  # another process may have rotated keys
         for key in pending:
-            parent = self.institution_key(key.institution_id)
+            parent = self._institutions.current(key.institution_id)
             record = KeyRecord.wrap(
                 key.kind,
                 key.key_id,
@@ -234,8 +200,8 @@ class Keyring:
         Raises VolumeUnavailableError when no replica answers.
         """
         records = self._packages.find_many(segments)
-        opened = ((key_id, self._parent(record.parent), record) for key_id, record in records.items())
-        secrets = ((key_id, record.secret(under)) for key_id, under, record in opened if under is not None)
+        opened = ((key_id, self._institutions.parent(each.parent), each) for key_id, each in records.items())
+        secrets = ((key_id, each.secret(under.secret)) for key_id, under, each in opened if under is not None)
         return {key_id: secret for key_id, secret in secrets if secret is not None}
 
     def has_package_key(self, key_id: KeyId, segment: int | None = None) -> bool:
@@ -271,14 +237,15 @@ class Keyring:
 
     def status(self) -> KeyringStatus:
         """Say what the keyring holds. Raises VolumeUnavailableError when no replica answers."""
-        state = self._load_institutions()
+        state, generations = self._institutions.read_state(), self._institutions.generations()
         package_keys, forgotten_packages = self._packages.count()
         patient_keys, forgotten_patients = self._patients.count()
         return KeyringStatus(
             archive_id=self.archive_id,
             root_key_id=self.root_key_id,
             recovery_key_id=self._document.recovery_key_id,
-            institutions=len(self._institutions),
+            institutions=sum(each.is_current for each in generations),
+            generations=tuple(generations),
             package_keys=package_keys,
             patient_keys=patient_keys,
             forgotten=forgotten_packages + forgotten_patients,
@@ -291,49 +258,25 @@ class Keyring:
 
         Raises VolumeUnavailableError when no replica answers.
         """
-        return verify_replicas(self._replicas, self._document, self._parent)
+        return verify_replicas(self._replicas, self._document, self._institutions.parent)
 
     def heal(self) -> list[KeyringRepair]:
         """Make every reachable replica equal to what counts; for whoever may write.
 
         Raises KeyringBrokenError, after healing the rest, when a record is damaged on every replica that has it.
         """
-        return heal_replicas(self._replicas, self._document, self._parent)
+        return heal_replicas(self._replicas, self._document, self._institutions.parent)
 
     def _new_key(self, kind: KeyKind, institution_id: InstitutionId) -> PendingKey:
-        self.institution_key(institution_id)
+        self._institutions.current(institution_id)
         return PendingKey(KeyId(new_id()), kind, institution_id, new_secret())
 
     def _open_record(self, record: KeyRecord) -> bytes:
-        under = self._parent(record.parent)
-        secret = None if under is None else record.secret(under)
+        under = self._institutions.parent(record.parent)
+        secret = None if under is None else record.secret(under.secret)
         if secret is None:
             raise KeyUnavailableError(f"{record.kind} key {record.key_id} does not open", key=record.key_id)
         return secret
-
-    def _parent(self, key_id: KeyId) -> bytes | None:
-        """Return the secret of a key that wraps others; another process may have added it since this one started."""
-        if key_id not in self._secrets:
-            self._load_institutions()
-        return self._secrets.get(key_id)
-
-    def _load_institutions(self) -> FileState:
-        parents = {self.root_key_id: self._root}
-        state = put_together(INSTITUTIONS, read_file(self._replicas, INSTITUTIONS), parents.get)
-        state.require_whole()
-        for record in state.records.values():
-            self._hold(record)
-        return state
-
-    def _hold(self, record: KeyRecord) -> None:
-        secret = record.secret(self._root)
-        if secret is None:
-            return
-        self._secrets[record.key_id] = secret
-        if record.kind is KeyKind.INDEX:
-            self._index = OpenKey(record.key_id, secret)
-        else:
-            self._institutions[record.owner] = record.key_id
 
 
 def _find_document(replicas: ReplicaSet, root: bytes) -> RootDocument:

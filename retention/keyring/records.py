@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import base64
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from blake3 import blake3
 
 from retention.keyring.wrapping import seal, unseal
-from retention.model.canonical import canonical_json, parse_canonical
+from retention.model.canonical import JsonValue, canonical_json, parse_canonical
 from retention.model.digests import blake3_digest, keyed_digest
 from retention.model.identifiers import KeyId, is_id
 
@@ -26,8 +26,18 @@ class KeyKind(StrEnum):
     ROOT = "root"
     INDEX = "index"
     INSTITUTION = "institution"
+    PAYLOAD = "payload"
     PACKAGE = "package"
     PATIENT = "patient"
+
+
+@dataclass(frozen=True, slots=True)
+class WrappingKey:
+    """A key that wraps others. Of two wrappings of one key, that under the higher `generation` is the newer one."""
+
+    key_id: KeyId
+    secret: bytes = field(repr=False)
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,7 @@ class KeyRecord:
     """One key as it lies in the keyring: wrapped by its parent, or forgotten.
 
     `owner` is the institution (the archive, for root and index key). Exactly one of `wrapped` (nonce, ciphertext, tag)
-    and `forgotten` (the proof) is set.
+    and `forgotten` (the proof) is set. `generation` counts the keys of one institution; no other kind has it.
     """
 
     kind: KeyKind
@@ -44,18 +54,37 @@ class KeyRecord:
     parent: KeyId
     wrapped: bytes | None = field(default=None, repr=False)
     forgotten: bytes | None = None
+    generation: int | None = None
 
     @classmethod
     def wrap(
-        cls, kind: KeyKind, key_id: KeyId, owner: str, parent: KeyId, *, secret: bytes, under: bytes
+        cls,
+        kind: KeyKind,
+        key_id: KeyId,
+        owner: str,
+        parent: KeyId,
+        *,
+        secret: bytes,
+        under: bytes,
+        generation: int | None = None,
     ) -> KeyRecord:
         """Return the record of a key wrapped `under` its parent's secret."""
-        bare = cls(kind, key_id, owner, parent)
-        return cls(kind, key_id, owner, parent, wrapped=seal(under, secret, bare.binding("key")))
+        bare = cls(kind, key_id, owner, parent, generation=generation)
+        return replace(bare, wrapped=seal(under, secret, bare.binding("key")))
 
     def forget(self, under: bytes) -> KeyRecord:
         """Return what takes this record's place when its key is forgotten."""
-        return KeyRecord(self.kind, self.key_id, self.owner, self.parent, forgotten=self._proof(under))
+        return replace(self, wrapped=None, forgotten=self._proof(under))
+
+    def moved(self, old: WrappingKey, new: WrappingKey) -> KeyRecord | None:
+        """Return this under another parent, be it forgotten; None when the old one does not prove it."""
+        bare = replace(self, parent=new.key_id, wrapped=None, forgotten=None)
+        if self.is_forgotten(old.secret):
+            return bare.forget(new.secret)
+        secret = self.secret(old.secret)
+        if secret is None:
+            return None
+        return replace(bare, wrapped=seal(new.secret, secret, bare.binding("key")))
 
     def secret(self, under: bytes) -> bytes | None:
         """Return the key; None when it is forgotten or the parent's secret `under` does not open it."""
@@ -66,7 +95,8 @@ class KeyRecord:
         return self.forgotten is not None and hmac.compare_digest(self.forgotten, self._proof(under))
 
     def binding(self, purpose: str) -> bytes:
-        return f"retention/{purpose}/v1|{self.kind}|{self.key_id}|{self.owner}|{self.parent}".encode("ascii")
+        said = f"retention/{purpose}/v1|{self.kind}|{self.key_id}|{self.owner}|{self.parent}"
+        return (said if self.generation is None else f"{said}|{self.generation}").encode("ascii")
 
     def is_seen_in(self, damaged: bytes) -> bool:
         """Whether damaged bytes still show this record's identifier or its secret part."""
@@ -75,6 +105,7 @@ class KeyRecord:
     def line(self) -> bytes:
         """Return the record as it lies in a file, with its newline."""
         name = "forgotten" if self.wrapped is None else "wrapped"
+        numbered: dict[str, JsonValue] = {} if self.generation is None else {"generation": self.generation}
         text = canonical_json(
             {
                 "id": self.key_id,
@@ -83,6 +114,7 @@ class KeyRecord:
                 "parent": self.parent,
                 name: self._secret_part().decode("ascii"),
             }
+            | numbered
         )
         return _check(text) + b" " + text + b"\n"
 
@@ -127,13 +159,23 @@ def _record(value: object) -> KeyRecord | None:
         case {"kind": str(kind), "id": str(key_id), "owner": str(owner), "parent": str(parent), **rest}:
             if not (is_id(key_id) and is_id(owner) and is_id(parent)):
                 return None
-            bare = (KeyKind(kind), KeyId(key_id), owner, KeyId(parent))
+            generation = _generation(kind, rest.pop("generation", None))
+            bare = KeyRecord(KeyKind(kind), KeyId(key_id), owner, KeyId(parent), generation=generation)
             match rest:
                 case {"wrapped": str(wrapped)} if len(rest) == 1:
-                    return KeyRecord(*bare, wrapped=base64.b64decode(wrapped, validate=True))
+                    return replace(bare, wrapped=base64.b64decode(wrapped, validate=True))
                 case {"forgotten": str(proof)} if len(rest) == 1:
-                    return KeyRecord(*bare, forgotten=bytes.fromhex(proof))
+                    return replace(bare, forgotten=bytes.fromhex(proof))
     return None
+
+
+def _generation(kind: str, value: object) -> int | None:
+    """Return which generation a key says it is. Raises ValueError unless exactly an institution's key says so."""
+    if kind != KeyKind.INSTITUTION and value is None:
+        return None
+    if kind != KeyKind.INSTITUTION or not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("only an institution's key has a generation, from 1 on")
+    return value
 
 
 def _check(text: bytes) -> bytes:

@@ -6,7 +6,8 @@ file: after that the wrapped key is in no file of any replica that could be reac
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import re
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,12 +22,20 @@ from retention.keyring.keyfile import (
     replace_everywhere,
     series_key,
 )
-from retention.keyring.records import KeyKind, KeyRecord, marked, parse_record, record_mark
+from retention.keyring.records import (
+    KeyKind,
+    KeyRecord,
+    WrappingKey,
+    marked,
+    parse_record,
+    record_mark,
+)
 from retention.model.errors import KeyringBrokenError, KeyUnavailableError, StorageError
 from retention.model.identifiers import KeyId
 from retention.model.replica import Part, ReplicaSet
 
 _CACHED_FILES = 4
+_PARENT = re.compile(rb'"parent":"([0-9a-f]{32})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ class KeySeries:
         self._replicas = replicas
         self._parents = parents
         self._tail: _Tail | None = None
-        self._cache: OrderedDict[int, tuple[Mapping[str, int], list[bytes]]] = OrderedDict()
+        self._cache: OrderedDict[int, tuple[Mapping[str, str | None], list[bytes]]] = OrderedDict()
 
     def segments(self) -> list[int]:
         """Return the numbers of the files that any replica has, ascending."""
@@ -153,6 +162,36 @@ class KeySeries:
         pending = [name for name in self._replicas.names if name not in reached]
         return Forgotten(chosen, tuple(in_order), tuple(pending))
 
+    def rewrap(self, segment: int, successors: Mapping[KeyId, WrappingKey]) -> Counter[str]:
+        """Put every key of a file whose parent has a successor under that one; return how many, by their owner.
+
+        Replicas that differ are made equal to what counts. Doing it again does no harm. Raises KeyringBrokenError when
+        the file is not whole, before anything is written; VolumeUnavailableError when fewer than the minimum of
+        replicas took it: those that did keep it, and it is to be done again.
+        """
+        key = series_key(self.kind, segment)
+        read = read_file(self._replicas, key)
+        if not any(named_parents(content) & successors.keys() for content in read.done.values()):
+            return Counter()
+        state = put_together(key, read, self._parents)
+        state.require_whole()
+        moved: Counter[str] = Counter()
+        for key_id, record in state.records.items():
+            under, following = self._parents(record.parent), successors.get(record.parent)
+            again = None if under is None or following is None else record.moved(under, following)
+            if again is not None:
+                state.records[key_id] = again
+                moved[record.owner] += 1
+        self._tail = None
+        self._cache.clear()
+        replace_everywhere(self._replicas, key, state.content())
+        return moved
+
+    def parents_named(self, segment: int) -> dict[str, set[KeyId]]:
+        """Return by replica which parents its records of a file name; what could not be read is not there."""
+        read = read_file(self._replicas, series_key(self.kind, segment))
+        return {name: named_parents(content) for name, content in read.done.items()}
+
     def count(self) -> tuple[int, int]:
         """Return how many keys there are, and how many were forgotten; where replicas differ, as the fullest has it."""
         kept = gone = 0
@@ -189,18 +228,15 @@ class KeySeries:
         return found
 
     def _contents(self, segment: int) -> list[bytes]:
-        """Return the different contents that replicas have of a file; from memory while all sizes are as they were.
-
-        Whatever changes a file changes its size: records are added, and a forgotten one is shorter.
-        """
+        """Return the different contents that replicas have of a file; from memory while all versions are the same."""
         key = series_key(self.kind, segment)
-        sizes = self._replicas.each(lambda replica: replica.size(key) or 0).done
+        # Asked before reading: what changes in between is noticed the next time.
+        versions = self._replicas.each(lambda replica: replica.version(key)).done
         cached = self._cache.get(segment)
-        if cached is not None and cached[0] == sizes:
+        if cached is not None and cached[0] == versions:
             return cached[1]
-        read = read_file(self._replicas, key)
-        contents = sorted(set(read.done.values()))
-        self._cache[segment] = ({name: len(content) for name, content in read.done.items()}, contents)
+        contents = sorted(set(read_file(self._replicas, key).done.values()))
+        self._cache[segment] = (versions, contents)
         while len(self._cache) > _CACHED_FILES:
             self._cache.popitem(last=False)
         return contents
@@ -220,7 +256,7 @@ class KeySeries:
             record = state.records[key_id]
             under = self._parents(record.parent)
             if record.forgotten is None and under is not None:
-                state.records[key_id] = record.forget(under)
+                state.records[key_id] = record.forget(under.secret)
         return key, state.content()
 
     def _append(self, records: Sequence[KeyRecord], tail: _Tail) -> dict[KeyId, int]:
@@ -270,6 +306,11 @@ class KeySeries:
             hint="check that all volumes with the keyring can be reached: retention keys status",
             key=key_id,
         )
+
+
+def named_parents(content: bytes) -> set[KeyId]:
+    """Return every parent that a record of a file names."""
+    return {KeyId(found.decode("ascii")) for found in set(_PARENT.findall(content))}
 
 
 def _line_of(content: bytes, key_id: KeyId) -> bytes | None:

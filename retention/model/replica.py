@@ -59,6 +59,10 @@ class Replica(Protocol):
         """Return the file's size in bytes, None when there is no such file."""
         ...
 
+    def version(self, key: str) -> str | None:
+        """Return what differs whenever the file's content does, None when there is no such file."""
+        ...
+
     def list(self, prefix: str) -> Sequence[str]:
         """Return all keys that begin with `prefix`, sorted."""
         ...

@@ -23,7 +23,7 @@ from datetime import date
 
 from retention.catalog.approvals import ApproverRecord, RequestRecord, RequestState
 from retention.journal.envelope import NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.canonical import JsonValue
 from retention.model.errors import (
     ApprovalRefusedError,
@@ -307,4 +307,4 @@ def _approvers(record: RequestRecord) -> list[Approver]:
 def _key(stores: Stores, record: RequestRecord) -> OpenKey:
     if record.institution_id is None:
         return stores.keyring.index_key
-    return stores.keyring.institution_key(record.institution_id)
+    return stores.keyring.payload_key(record.institution_id)

@@ -136,7 +136,7 @@ def entries_for(
     state = _state(stores, text)
     group = [
         institution_entries.set_entry(
-            stores.keyring.institution_key(record.institution_id),
+            stores.keyring.payload_key(record.institution_id),
             stores.clock.now(),
             stores.actor,
             record.institution_id,

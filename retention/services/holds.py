@@ -74,7 +74,7 @@ def place(stores: Stores, case: Case) -> HoldRecord:
         role = next((role for role in (ARCHIVIST, ADMINISTRATOR) if role in held), "")
         claim = Claim(HOLD_PLACE, case.institution, record.hold_id, digest_of(record), role)
         by = people.proof(stores, actor, claim, at)
-        key = stores.keyring.institution_key(case.institution)
+        key = stores.keyring.payload_key(case.institution)
         commit.append_locked(stores, [place_entry(record, key, stores.actor, by)])
     decisions.refresh(stores)
     return find(stores, record.hold_id)
@@ -113,7 +113,7 @@ def released(stores: Stores, request: RequestRecord) -> Sequence[NewEntry]:
     """Return the entry of a release that was approved. Raises RefusedError when the hold is released already."""
     record = find(stores, request.subject)
     _require_standing(record)
-    key = stores.keyring.institution_key(record.institution_id)
+    key = stores.keyring.payload_key(record.institution_id)
     reason = str(request.body.get("reason", ""))
     return [release_entry(record, reason, request.request_id, key, stores.clock.now(), stores.actor)]
 

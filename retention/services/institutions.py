@@ -91,7 +91,7 @@ def change(stores: Stores, spec: InstitutionSpec, consent: Consent = NO_CONSENT)
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
         entry = entries.set_entry(
-            stores.keyring.institution_key(record.institution_id),
+            stores.keyring.payload_key(record.institution_id),
             stores.clock.now(),
             stores.actor,
             record.institution_id,
@@ -114,7 +114,7 @@ def approved(stores: Stores, request: RequestRecord) -> list[NewEntry]:
     settings_file.put_institution(stores, spec)
     return [
         entries.set_entry(
-            stores.keyring.institution_key(record.institution_id),
+            stores.keyring.payload_key(record.institution_id),
             stores.clock.now(),
             stores.actor,
             record.institution_id,

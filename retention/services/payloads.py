@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from retention.journal.envelope import Entry
-from retention.keyring.keyring import Keyring, OpenKey
+from retention.keyring.institutions import OpenKey
+from retention.keyring.keyring import Keyring
 from retention.keyring.wrapping import open_payload, seal_payload
 from retention.model.canonical import JsonValue, canonical_json, parse_canonical
 from retention.model.errors import KeyringBrokenError, KeyUnavailableError
@@ -55,7 +56,7 @@ class PayloadReader:
         if key_id == index.key_id:
             return index
         if institution is not None:
-            own = self.keyring.institution_key(institution)
+            own = self.keyring.payload_key(institution)
             if key_id == own.key_id:
                 return own
         return OpenKey(key_id, self.keyring.patient_key(key_id, segment))

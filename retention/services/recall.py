@@ -139,7 +139,7 @@ def note_locked(stores: Stores, wanted: Sequence[Wanted]) -> list[RecallRecord]:
 def _under(stores: Stores, keys: PatientKeys, wanted: Wanted) -> entries.Under:
     """Return the key for what is said about a study's patient."""
     if wanted.patient is None:
-        return entries.Under(stores.keyring.institution_key(wanted.study.summary.institution_id))
+        return entries.Under(stores.keyring.payload_key(wanted.study.summary.institution_id))
     key, segment = keys.of(wanted.patient)
     return entries.Under(key, wanted.patient, segment)
 

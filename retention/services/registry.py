@@ -13,7 +13,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from retention.catalog.people import PersonRecord, RoleAt
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.markup.faults import did_you_mean
 from retention.model.canonical import JsonValue, canonical_json
 from retention.model.digests import blake3_digest
@@ -220,7 +220,7 @@ def _owner(institutions: Sequence[InstitutionId]) -> InstitutionId | None:
 
 def _key_of(stores: Stores, record: PersonRecord) -> OpenKey:
     owner = _owner(record.institutions)
-    return stores.keyring.index_key if owner is None else stores.keyring.institution_key(owner)
+    return stores.keyring.index_key if owner is None else stores.keyring.payload_key(owner)
 
 
 def _id_of(stores: Stores, name: str) -> str:

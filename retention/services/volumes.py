@@ -55,6 +55,12 @@ class VolumeReplica:
         except ObjectNotFoundError:
             return None
 
+    def version(self, key: str) -> str | None:
+        try:
+            return self.volume.stat(key).version
+        except ObjectNotFoundError:
+            return None
+
     def list(self, prefix: str) -> list[str]:
         return [stat.key for stat in self.volume.list(prefix)]
 

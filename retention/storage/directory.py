@@ -100,7 +100,8 @@ class DirectoryVolume(Volume):
             found = Path(self._names.path(key)).lstat()
         if not stat.S_ISREG(found.st_mode):
             raise ObjectNotFoundError(f"volume {self.name}: {key} is not a file", volume=self.name, key=key)
-        return ObjectStat(key, found.st_size)
+        version = f"{found.st_ino}-{found.st_mtime_ns}-{found.st_ctime_ns}-{found.st_size}"
+        return ObjectStat(key, found.st_size, version)
 
     def list(self, prefix: str = "") -> Iterator[ObjectStat]:
         self._require_readable()

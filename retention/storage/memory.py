@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from retention.model.digests import blake3_digest
 from retention.model.errors import StorageError, UsageError, VolumeSuspectError
 from retention.model.layout import VolumeSpec
 from retention.storage.faults import Faults
@@ -110,7 +111,8 @@ class MemoryVolume(Volume):
         return MemoryReader(key, data, volume=self.name, medium=self.medium)
 
     def stat(self, key: str) -> ObjectStat:
-        return ObjectStat(key, len(self._find("stat", key)))
+        found = self._find("stat", key)
+        return ObjectStat(key, len(found), blake3_digest(found).hex())
 
     def list(self, prefix: str = "") -> Iterator[ObjectStat]:
         self._require_readable()

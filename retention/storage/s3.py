@@ -130,7 +130,8 @@ class S3Volume(Volume):
 
     def stat(self, key: str) -> ObjectStat:
         self._require_readable()
-        return ObjectStat(key, int(self.bucket.head(check_key(key))["ContentLength"]))
+        head = self.bucket.head(check_key(key))
+        return ObjectStat(key, int(head["ContentLength"]), str(head.get("ETag", "")))
 
     def list(self, prefix: str = "") -> Iterator[ObjectStat]:
         self._require_readable()

@@ -72,10 +72,11 @@ def check_session(session: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ObjectStat:
-    """An object's key and length."""
+    """An object's key and length; `version` differs whenever its bytes do (of `stat` alone, empty in a list)."""
 
     key: str
     size_bytes: int
+    version: str = ""
 
 
 class RecallState(StrEnum):

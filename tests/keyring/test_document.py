@@ -46,9 +46,10 @@ def records(content):
 
 
 def opened(record, parent):
-    return unwrapped(
-        record["wrapped"], parent, record["kind"], record["id"], record["owner"], record["parent"]
-    )
+    binding = [record["kind"], record["id"], record["owner"], record["parent"]]
+    if record["kind"] == "institution":
+        binding.append(str(record["generation"]))
+    return unwrapped(record["wrapped"], parent, *binding)
 
 
 def test_a_stranger_gets_from_the_paper_to_the_data_key():

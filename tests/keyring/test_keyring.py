@@ -2,7 +2,8 @@
 
 import pytest
 
-from retention.keyring.keyring import Keyring, OpenKey
+from retention.keyring.institutions import OpenKey
+from retention.keyring.keyring import Keyring
 from retention.keyring.records import KeyKind
 from retention.keyring.recovery import recovery_key_id
 from retention.keyring.rootdocument import ROOT_DOCUMENT, recover_root_key
@@ -40,7 +41,7 @@ def test_a_keyring_opens_with_its_root_key(three, keyring):
     again = reopened(three)
     assert (again.archive_id, again.root_key_id) == (ARCHIVE, root_key_id(ROOT))
     assert again.index_key == keyring.index_key
-    assert again.institution_key(NECKER) == keyring.institution_key(NECKER)
+    assert again.payload_key(NECKER) == keyring.payload_key(NECKER)
     for key in keys:
         assert again.package_key(key.key_id, segments[key.key_id]) == key.secret
         assert again.package_key(key.key_id) == key.secret
@@ -83,10 +84,10 @@ def test_no_secret_is_ever_written_or_shown(three, keyring):
     keys, _ = add_keys(keyring, 1)
     patient = keyring.new_patient_key(NECKER)
     keyring.commit([patient])
-    held = [keyring.index_key, keyring.institution_key(NECKER)]
+    held = [keyring.index_key, keyring.payload_key(NECKER)]
     secrets = [ROOT, RECOVERY, *(key.secret for key in (*keys, patient, *held))]
     files = b"".join(content for replica in three for content in replica.files.values())
-    shown = repr([keyring, keyring.__dict__["_index"], *keys, patient, *held, keyring.status()])
+    shown = repr([keyring, keyring._institutions._held, *keys, patient, *held, keyring.status()])
     for secret in secrets:
         assert secret not in files
         assert secret.hex().encode() not in files
@@ -99,19 +100,20 @@ def test_no_secret_is_ever_written_or_shown(three, keyring):
 def test_every_institution_has_its_own_key(three, keyring):
     key_id = keyring.add_institution(COCHIN)
     assert is_id(key_id)
-    assert keyring.institution_key(COCHIN).key_id == key_id
-    assert keyring.institution_key(COCHIN).secret != keyring.institution_key(NECKER).secret
+    (cochin,) = keyring.rotation.generations(COCHIN)
+    assert (cochin.key_id, cochin.generation, cochin.is_current) == (key_id, 1, True)
+    assert keyring.payload_key(COCHIN).secret != keyring.payload_key(NECKER).secret
 
 
 def test_an_institution_keeps_its_key(three, keyring):
-    key_id = keyring.institution_key(NECKER).key_id
+    key_id = keyring.rotation.generations(NECKER)[-1].key_id
     before = [dict(replica.files) for replica in three]
     assert keyring.add_institution(NECKER) == key_id
     assert [replica.files for replica in three] == before
 
 
 def test_an_unknown_institution_has_no_keys(keyring):
-    for call in (keyring.institution_key, keyring.new_package_key, keyring.new_patient_key):
+    for call in (keyring.payload_key, keyring.new_package_key, keyring.new_patient_key):
         with pytest.raises(KeyUnavailableError, match=f"institution {COCHIN} has no key"):
             call(COCHIN)
 
@@ -121,7 +123,7 @@ def test_an_institution_that_another_process_added_is_found(three, keyring):
     other.add_institution(COCHIN)
     keys, segments = add_keys(other, 1, COCHIN)
     assert keyring.package_key(keys[0].key_id, segments[keys[0].key_id]) == keys[0].secret
-    assert keyring.institution_key(COCHIN) == other.institution_key(COCHIN)
+    assert keyring.payload_key(COCHIN) == other.payload_key(COCHIN)
 
 
 def test_an_institution_that_too_few_replicas_took_has_no_key_yet(three, keyring):
@@ -148,7 +150,8 @@ def test_a_group_is_one_durable_append_on_each_replica(three, keyring):
     add_keys(keyring, 1)
     three[0].calls.clear()
     keyring.commit([keyring.new_package_key(NECKER) for _ in range(3)])
-    assert three[0].calls == [("append", "keyring/packages-000001.keys")]
+    written = [call for call in three[0].calls if call[0] != "version"]
+    assert written == [("append", "keyring/packages-000001.keys")]
     assert keyring.commit([]) == {}
 
 
@@ -283,7 +286,14 @@ def test_an_older_root_document_does_not_win(three, keyring):
 
 
 def test_kinds_are_those_of_the_document():
-    assert [kind.value for kind in KeyKind] == ["root", "index", "institution", "package", "patient"]
+    assert [kind.value for kind in KeyKind] == [
+        "root",
+        "index",
+        "institution",
+        "payload",
+        "package",
+        "patient",
+    ]
 
 
 def test_an_open_key_does_not_show_its_secret():

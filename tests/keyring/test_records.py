@@ -7,7 +7,7 @@ import pytest
 from blake3 import blake3
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from retention.keyring.records import KeyKind, KeyRecord, parse_record
+from retention.keyring.records import KeyKind, KeyRecord, WrappingKey, parse_record
 from retention.model.identifiers import KeyId
 
 SECRET, PARENT = b"s" * 32, b"p" * 32
@@ -96,13 +96,53 @@ def moved(record, **changes):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"kind": KeyKind.PATIENT}, {"key_id": "9" * 32}, {"owner": "9" * 32}, {"parent": "9" * 32}]
+    "changes",
+    [
+        {"kind": KeyKind.PATIENT},
+        {"key_id": "9" * 32},
+        {"owner": "9" * 32},
+        {"parent": "9" * 32},
+        {"generation": 2},
+    ],
 )
 def test_a_key_moved_to_another_record_does_not_open_and_a_proof_proves_nothing(changes):
     assert RECORD.secret(PARENT) == SECRET
     assert moved(RECORD, **changes).secret(PARENT) is None
     assert FORGOTTEN.is_forgotten(PARENT)
     assert not moved(FORGOTTEN, **changes).is_forgotten(PARENT)
+
+
+def test_an_institutions_key_says_which_generation_it_is_and_that_is_bound_too():
+    first = KeyRecord.wrap(
+        KeyKind.INSTITUTION, KEY_ID, OWNER, PARENT_ID, secret=SECRET, under=PARENT, generation=1
+    )
+    for record in (first, first.forget(PARENT)):
+        assert b'"generation":1,' in record.line()
+        assert parse_record(record.line().rstrip(b"\n")) == record
+    assert first.secret(PARENT) == SECRET
+    assert moved(first, generation=2).secret(PARENT) is None
+    assert not moved(first.forget(PARENT), generation=2).is_forgotten(PARENT)
+
+
+@pytest.mark.parametrize(
+    ("kind", "generation"),
+    [(KeyKind.INSTITUTION, None), (KeyKind.INSTITUTION, 0), (KeyKind.PACKAGE, 1), (KeyKind.PAYLOAD, 1)],
+)
+def test_no_other_record_counts_with_a_generation_nor_this_one_without(kind, generation):
+    record = KeyRecord.wrap(
+        kind, KEY_ID, OWNER, PARENT_ID, secret=SECRET, under=PARENT, generation=generation
+    )
+    assert parse_record(record.line().rstrip(b"\n")) is None
+
+
+def test_a_key_under_another_parent_is_the_same_key():
+    old, new = WrappingKey(PARENT_ID, PARENT, 1), WrappingKey(KeyId("4" * 32), b"n" * 32, 2)
+    again, gone = RECORD.moved(old, new), FORGOTTEN.moved(old, new)
+    assert again is not None
+    assert gone is not None
+    assert (again.parent, again.secret(new.secret), again.secret(PARENT)) == (new.key_id, SECRET, None)
+    assert gone.is_forgotten(new.secret)
+    assert RECORD.moved(WrappingKey(PARENT_ID, b"x" * 32), new) is None
 
 
 def test_another_parent_opens_nothing_and_cannot_forget():

@@ -181,7 +181,7 @@ def test_two_proven_keys_under_one_identifier_are_a_contradiction():
     three, keyring = keyring_of_three()
     add_keys(keyring, 1)
     record = record_in(three[0].files[FIRST])
-    parent = keyring.institution_key(NECKER).secret
+    parent = keyring._institutions.current(NECKER).secret
     three[0].files[FIRST] = KeyRecord.wrap(
         record.kind, record.key_id, record.owner, record.parent, secret=b"m" * 32, under=parent
     ).line()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from retention.model.digests import blake3_digest
 from retention.model.errors import ObjectNotFoundError, StorageError, VolumeUnavailableError, WriteOnceError
 
 
@@ -51,6 +52,10 @@ class MemoryReplica:
     def size(self, key: str) -> int | None:
         self._enter("size", key)
         return len(self.files[key]) if key in self.files else None
+
+    def version(self, key: str) -> str | None:
+        self._enter("version", key)
+        return blake3_digest(self.files[key]).hex() if key in self.files else None
 
     def list(self, prefix: str) -> list[str]:
         self._enter("list", prefix)

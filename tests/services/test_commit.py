@@ -12,7 +12,7 @@ from retention.catalog.catalog import Catalog
 from retention.catalog.records import JournalPosition
 from retention.journal.envelope import Entry, Envelope, NewEntry
 from retention.journal.journal import Journal
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.errors import CatalogError, LockedError, NotFoundError, VolumeUnavailableError
 from retention.model.layout import InstitutionSpec
 from retention.services import commit, events, institutions, payloads, projection

@@ -17,7 +17,7 @@ def test_an_institution_has_its_key_its_entry_and_its_row(empty: World):
         made = institutions.add(stores, InstitutionSpec("necker", "Hôpital Necker", timezone="Europe/Paris"))
         entry = list(stores.journal.read())[-1].envelope
         assert (entry.action, entry.institution) == (entries.INSTITUTION_ADD, made.institution_id)
-        key = stores.keyring.institution_key(made.institution_id)
+        key = stores.keyring.rotation.generations(made.institution_id)[-1]
         assert entry.data == {
             "name": "necker", "title": "Hôpital Necker", "entity": None, "timezone": "Europe/Paris", "ae_titles": [],
             "policies": [], "plan": "standard", "key": key.key_id,

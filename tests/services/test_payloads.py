@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.errors import KeyUnavailableError
 from retention.model.identifiers import KeyId, new_id
 from retention.services import payloads

@@ -252,7 +252,7 @@ def test_what_was_said_about_the_patient_is_under_the_patients_key(asleep: Aslee
     entries = [e.envelope for e in asleep.stores.journal.read() if e.envelope.action == "recall.request"]
     keys = {entry.payload.key_id for entry in entries if entry.payload is not None}
     (institution,) = asleep.stores.catalog.institutions()
-    assert keys != {asleep.stores.keyring.institution_key(institution.institution_id).key_id}
+    assert keys != {asleep.stores.keyring.payload_key(institution.institution_id).key_id}
     (key_id,) = keys
     assert key_id is not None
     assert asleep.stores.keyring.patient_key(key_id)

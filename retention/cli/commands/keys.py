@@ -1,4 +1,4 @@
-"""`keys status|escrow|drill|recover`: the keyring, and what opens it when the root key file is lost."""
+"""`keys status|rotate|escrow|drill|recover`: the keyring, and what opens it when the root key file is lost."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retention.cli import exit_codes
 from retention.cli.invocation import Result, command, current
 
 if TYPE_CHECKING:
-    from retention.cli.documents.keys import KeysDrill, KeysEscrow, KeysRecover, KeysStatus
+    from retention.cli.documents.keys import KeysDrill, KeysEscrow, KeysRecover, KeysRotate, KeysStatus
 
 RecoveryKeyFile = Annotated[Path | None, typer.Option(metavar="FILE", help="The recovery key, in a file.")]
 Shares = Annotated[
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The keyring.")
     group.callback()(_group)
     group.command("status")(status)
+    group.command("rotate")(rotate)
     group.command("escrow")(escrow)
     group.command("drill")(drill)
     group.command("recover")(recover)
@@ -43,12 +45,14 @@ def status(
     from retention.services import events
     from retention.services.entries.keys import KEYS_DRILL, KEYS_ESCROW
     from retention.services.keys import record_recovery_stored
+    from retention.services.rotation import generations_of
 
     with closing(current.open(to_write=recovery_stored)) as stores:
         if recovery_stored:
             record_recovery_stored(stores)
         found, stored = stores.keyring.status(), stores.catalog.state(events.RECOVERY_STORED)
         escrowed, drilled = stores.catalog.state(KEYS_ESCROW), stores.catalog.state(KEYS_DRILL)
+        generations = generations_of(stores)
     data: KeysStatus = {
         "root_key": found.root_key_id,
         "recovery_key": found.recovery_key_id,
@@ -56,6 +60,15 @@ def status(
         "escrowed": escrowed,
         "drilled": drilled,
         "institutions": found.institutions,
+        "generations": [
+            {
+                "institution": each.institution,
+                "generation": each.generation,
+                "since": each.since,
+                "opens_only": each.opens_only,
+            }
+            for each in generations
+        ],
         "package_keys": found.package_keys,
         "patient_keys": found.patient_keys,
         "replicas": list(found.replicas),
@@ -63,11 +76,54 @@ def status(
     }
     lines = [
         current.say("keys.status", institutions=found.institutions, replicas=", ".join(found.replicas)),
+        *(
+            current.say("keys.generation", **each)
+            for each in data["generations"]
+            if each["generation"] > 1 and not each["opens_only"]
+        ),
+        *(current.say("keys.opens_only", **each) for each in data["generations"] if each["opens_only"]),
         current.say("keys.stored", at=stored) if stored else current.say("keys.not_stored"),
         *([current.say("keys.escrowed_at", at=escrowed)] if escrowed else []),
         current.say("keys.drilled_at", at=drilled) if drilled else current.say("keys.not_drilled"),
     ]
     return Result(data, lines)
+
+
+@command("keys rotate")
+def rotate(
+    institution: Annotated[
+        list[str] | None,
+        typer.Option("--institution", metavar="NAME", help="Of this institution (repeat); else of all."),
+    ] = None,
+) -> Result[KeysRotate]:
+    """Give institutions new keys, and put everything under them."""
+    from retention.services import institutions, rotation
+
+    with closing(current.open(to_write=True)) as stores:
+        known = stores.catalog.institutions()
+        chosen = [institutions.find(stores, name) for name in institution or []] or known
+        done = rotation.rotate(stores, chosen)
+    data: KeysRotate = {
+        "institutions": [
+            {
+                "institution": each.institution,
+                "generation": each.generation,
+                "resumed": each.is_resumed,
+                "rewrapped": each.rewrapped,
+                "destroyed": each.destroyed,
+                "kept": each.kept,
+            }
+            for each in done.institutions
+        ],
+        "behind": list(done.behind),
+    }
+    lines = [
+        current.say("keys.resumed" if each["resumed"] else "keys.rotated", **each)
+        for each in data["institutions"]
+    ]
+    if data["behind"]:
+        lines.append(current.say("keys.behind", volumes=", ".join(data["behind"])))
+    return Result(data, lines, exit_codes.PARTIAL if data["behind"] else exit_codes.DONE)
 
 
 @command("keys escrow")

@@ -1,4 +1,4 @@
-"""The documents of `keys status|escrow|drill|recover`: keys are named by what identifies them, never shown."""
+"""The documents of `keys status|rotate|escrow|drill|recover`: keys are named by what identifies them, never shown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from retention.cli.documents.values import Count, Instant
+
+
+class KeyGenerationRow(TypedDict):
+    """The keys of an institution: which generation wraps what is new."""
+
+    institution: str
+    generation: Count
+    since: Instant | None
+    """When it was made; null for the first, which is as old as the institution."""
+    opens_only: Count
+    """How many older keys are kept, because some volume still needs them to open what it has."""
 
 
 class KeysStatus(TypedDict):
@@ -21,11 +32,32 @@ class KeysStatus(TypedDict):
     drilled: Instant | None
     """When somebody last proved that the recovery key, or shares, open the keyring."""
     institutions: Count
+    generations: list[KeyGenerationRow]
     package_keys: Count
     patient_keys: Count
     replicas: list[str]
     """The volumes it lies on."""
     unreachable: list[str]
+
+
+class RotatedKeys(TypedDict):
+    """An institution has a new key, or an earlier rotation was gone on with (`resumed`)."""
+
+    institution: str
+    generation: Count
+    resumed: bool
+    rewrapped: Count
+    """Package and patient keys that were put under it."""
+    destroyed: Count
+    """Older institution keys that nothing needed any more."""
+    kept: Count
+
+
+class KeysRotate(TypedDict):
+    """New keys of institutions. `behind`: volumes for whose sake old keys are kept."""
+
+    institutions: list[RotatedKeys]
+    behind: list[str]
 
 
 class KeysEscrow(TypedDict):

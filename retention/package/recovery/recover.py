@@ -612,16 +612,20 @@ def _unzigzag() -> list[int]:
 # The keyring (J 4), on some of the volumes, the same on each but where one is behind or damaged:
 #
 #   keyring/root.json               {"archive_id", "mac", "n", "recovery": {"id", "wrapped"}, "root_key_id", "v": 1}
-#   keyring/institutions.keys       a line for each key of an institution, and for the index key (not needed here)
+#   keyring/institutions.keys       a line for each key of an institution; those of index and payload keys are not needed
 #   keyring/packages-NNNNNN.keys    a line for each data key of a package
 #
 #   line:     CHECK {"id", "kind", "owner", "parent", "wrapped"}      CHECK: first 4 bytes of BLAKE3 of the JSON, in hex
 #   wrapped:  Base64 of nonce (12) + AES-256-GCM of the key (32) + tag (16), under the key whose id is `parent`, with
 #             the associated data  retention/key/v1|kind|id|owner|parent
+#             (of an institution's key also |generation, which its line has as "generation")
 #
 # A data key (kind "package", id: F 3.3) has an institution's key as parent; that (kind "institution") the root key. The
 # root key's id is the first 16 bytes of BLAKE3("retention v1 root key id"; key). The recovery key opens `recovery` of
 # root.json, where kind is "root", id `root_key_id`, owner `archive_id`, parent `recovery.id`.
+#
+# Keys may have been rotated, or be just then: an institution has had several keys, and a data key may have one line under
+# the old one here and another under the new one there. Whichever opens is right.
 #
 # A key that was destroyed on purpose has left {"forgotten", "id", "kind", "owner", "parent"}; is_forgotten checks it.
 
@@ -662,7 +666,7 @@ def _hex(text: object, length: int = 32) -> bool:
 
 def unwrap(record: dict[str, Any], kind: str, parent_key: bytes) -> bytes | None:
     """Return the key in a record, or None if this parent key does not open it (J 4.3)."""
-    bound = "|".join(("retention/key/v1", kind, record["id"], record["owner"], record["parent"]))
+    bound = "|".join(("retention/key/v1", kind, record["id"], record["owner"], record["parent"], *_numbered(record)))
     try:
         wrapped = base64.b64decode(record["wrapped"], validate=True)
         key = Cipher(parent_key).open(wrapped[:12], wrapped[12:], bound.encode())
@@ -675,9 +679,14 @@ def is_forgotten(record: dict[str, Any], parent_key: bytes) -> bool:
     """Whether the record proves that its key was destroyed by somebody who could have used it (J 4.3)."""
     if "forgotten" not in record:
         return False
-    text = "|".join(("retention/forgotten/v1", record["kind"], record["id"], record["owner"], record["parent"]))
+    named = (record["kind"], record["id"], record["owner"], record["parent"], *_numbered(record))
+    text = "|".join(("retention/forgotten/v1", *named))
     proof = blake3_keyed(blake3_derived("retention v1 forgotten", parent_key), text.encode())[:16]
     return bool(record["forgotten"] == proof.hex())
+
+
+def _numbered(record: dict[str, Any]) -> list[str]:
+    return [str(record["generation"])] if "generation" in record else []
 
 
 class Keyring:
@@ -771,6 +780,8 @@ class Keyring:
                 self._institutions[record["id"]] = key
             elif key is not None:
                 self.archives.add(record["owner"])
+        for key_id in self._destroyed:  # a volume that was away may still have it
+            self._institutions.pop(key_id, None)
         self.other_keys = len(seen - wanted)
         if not (self._institutions or self._destroyed or self.archives):
             raise GivingUpError("this key opens nothing in these keyrings: it belongs to another archive")
@@ -779,8 +790,6 @@ class Keyring:
         """Return a data key. Raises LostError, or DestroyedError."""
         records = [record for record in self._packages.get(key_id, ()) if record["owner"] == institution]
         for record in records:
-            if record["parent"] in self._destroyed:
-                raise DestroyedError
             parent_key = self._institutions.get(record["parent"])
             if parent_key is not None and is_forgotten(record, parent_key):
                 raise DestroyedError
@@ -789,6 +798,8 @@ class Keyring:
             key = None if parent_key is None or "wrapped" not in record else unwrap(record, "package", parent_key)
             if key is not None:
                 return key
+        if any(record["parent"] in self._destroyed for record in records):
+            raise DestroyedError
         if not records:
             raise LostError(f"key {key_id} is in no keyring on the volumes given")
         raise LostError(f"key {key_id} is in the keyring, but not the key of its institution")

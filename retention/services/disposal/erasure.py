@@ -49,7 +49,7 @@ def ask_for_erasure(stores: Stores, study_uid: str, institution: str | None, rea
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
         answer = _answer(stores, study_uid, study.summary.institution)
-        key = stores.keyring.institution_key(owner)
+        key = stores.keyring.payload_key(owner)
         body: dict[str, JsonValue] = {"reason": reason.strip(), "legal_bases": list(answer.legal_bases)}
         entry = NewEntry(
             stores.clock.now(),

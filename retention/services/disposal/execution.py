@@ -110,7 +110,7 @@ def _destroy(stores: Stores, record: ProposalRecord, done: Executed) -> None:
             "nothing in this proposal may be destroyed any more",
             hint="make a new one: retention disposal propose; retention disposal show says why",
         )
-    by, key = By(stores.clock.now(), stores.actor), stores.keyring.institution_key(record.institution_id)
+    by, key = By(stores.clock.now(), stores.actor), stores.keyring.payload_key(record.institution_id)
     entries = [destruction_entry(one, by, key) for one in _tombstones(stores, record, doomed)]
     commit.append_locked(stores, entries)
     done.destroyed = len(doomed)
@@ -264,7 +264,7 @@ def _complete(stores: Stores, record: ProposalRecord, done: Executed) -> Execute
                 tombstones, tuple(done.left_out), tuple(done.remains), standing(stores, record)
             )
             new = issue(stores, record, evidence)
-            key = stores.keyring.institution_key(record.institution_id)
+            key = stores.keyring.payload_key(record.institution_id)
             entries.append(certificate_entry(new, record.institution_id, by, key, document_digest(new)))
         if entries:
             commit.append_locked(stores, entries)

@@ -43,7 +43,7 @@ def propose(stores: Stores, institution: InstitutionId, at: date | None = None) 
         now = stores.clock.now()
         record = _record(stores, institution, at or now.date(), summary, terms)
         by = By(now, stores.actor)
-        entries = [proposal_entry(record, by, stores.keyring.institution_key(institution))]
+        entries = [proposal_entry(record, by, stores.keyring.payload_key(institution))]
         if summary.doomed and terms.approvals:
             entries.append(approvals.request_entry(stores, _wish(record, terms)))
         commit.append_locked(stores, entries)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from retention.catalog.approvals import ApproverRecord, GivenRecord, RequestRecord, RequestState
 from retention.journal.envelope import Entry, NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.canonical import JsonValue
 from retention.services.entries.applying import Applying
 from retention.services.events import list_of, optional_text_of, text_of

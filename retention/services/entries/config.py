@@ -9,7 +9,7 @@ from datetime import datetime
 
 from retention.catalog.state import CONFIG_SEEN_STATE, CONFIG_TEXT_STATE
 from retention.journal.envelope import Entry, NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.digests import blake3_digest
 from retention.services import payloads
 from retention.services.entries.applying import Applying

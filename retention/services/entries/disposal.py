@@ -20,7 +20,7 @@ from retention.catalog.disposal_records import (
     TombstoneRecord,
 )
 from retention.journal.envelope import Entry, NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.canonical import JsonValue, canonical_json
 from retention.model.identifiers import InstitutionId, KeyId, PackageId
 from retention.services import payloads

@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 from retention.catalog.fact_records import Attributed, AttributionStatement, FactStatement, Recorded
 from retention.journal.envelope import Entry, NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.canonical import JsonValue
 from retention.model.identifiers import InstitutionId
 from retention.model.patient import PatientIdentity

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from retention.catalog.holds import HoldRecord, HoldScope
 from retention.journal.envelope import Entry, NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.canonical import JsonValue
 from retention.model.identifiers import InstitutionId
 from retention.services.entries.applying import Applying

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from retention.catalog.records import InstitutionRecord
 from retention.journal.envelope import Entry, NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.canonical import JsonValue
 from retention.model.identifiers import InstitutionId, KeyId
 from retention.model.layout import InstitutionSpec

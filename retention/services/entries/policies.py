@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from retention.catalog.policy_records import PolicyRecord
 from retention.journal.envelope import Entry, NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.services import payloads
 from retention.services.entries.applying import Applying
 from retention.services.events import text_of

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from retention.catalog.recalls import RecallProgress, RecallRecord
 from retention.journal.envelope import Entry, NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
 from retention.model.identifiers import InstitutionId, PackageId

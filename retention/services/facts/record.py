@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from retention.catalog.fact_records import FactStatement
 from retention.journal.envelope import NewEntry
-from retention.keyring.keyring import OpenKey, PendingKey
+from retention.keyring.institutions import OpenKey
+from retention.keyring.keyring import PendingKey
 from retention.model.identifiers import InstitutionId, KeyId, new_id
 from retention.model.patient import PatientIdentity
 from retention.services import commit, decisions

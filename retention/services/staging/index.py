@@ -183,7 +183,7 @@ class StagedIndex:
 
 def cipher_of(stores: Stores, log: str, institution: InstitutionId) -> LogCipher:
     """Return what opens an institution's frames of a log. Raises KeyUnavailableError."""
-    return LogCipher(stores.keyring.institution_key(institution).secret, log)
+    return LogCipher(stores.keyring.payload_key(institution).secret, log)
 
 
 def _whole_header(reader: ObjectReader, offset: int) -> FrameHeader | None:

@@ -86,9 +86,7 @@ class StagingLog:
     def _cipher(self, institution: InstitutionId | None) -> LogCipher:
         key = institution or _NOBODY
         if key not in self._ciphers:
-            opened = (
-                self.keyring.index_key if institution is None else self.keyring.institution_key(institution)
-            )
+            opened = self.keyring.index_key if institution is None else self.keyring.payload_key(institution)
             self._ciphers[key] = LogCipher(opened.secret, self.name)
         return self._ciphers[key]
 

@@ -27,7 +27,9 @@ def derived(context: str, key: bytes) -> bytes:
 
 def wrap(key: bytes, kind: str, key_id: str, owner: str, parent: str, parent_key: bytes) -> str:
     nonce = os.urandom(12)
-    bound = f"retention/key/v1|{kind}|{key_id}|{owner}|{parent}".encode()
+    bound = (
+        f"retention/key/v1|{kind}|{key_id}|{owner}|{parent}{'|1' if kind == 'institution' else ''}".encode()
+    )
     return base64.b64encode(nonce + AESGCM(parent_key).encrypt(nonce, key, bound)).decode()
 
 
@@ -120,11 +122,13 @@ class KeyringFiles:
     @staticmethod
     def _record(key: bytes, kind: str, key_id: str, owner: str, parent: str, parent_key: bytes) -> Record:
         wrapped = wrap(key, kind, key_id, owner, parent, parent_key)
-        return {"id": key_id, "kind": kind, "owner": owner, "parent": parent, "wrapped": wrapped}
+        numbered: Record = {"generation": 1} if kind == "institution" else {}
+        return {"id": key_id, "kind": kind, "owner": owner, "parent": parent, "wrapped": wrapped, **numbered}
 
     @staticmethod
     def _forgotten(record: Record, parent_key: bytes) -> Record:
-        named = {name: record[name] for name in ("kind", "id", "owner", "parent")}
+        names = ("kind", "id", "owner", "parent", "generation")
+        named = {name: record[name] for name in names if name in record}
         proven = "|".join(["retention/forgotten/v1", *map(str, named.values())]).encode()
         proof = blake3(proven, key=derived("retention v1 forgotten", parent_key)).digest()[:16].hex()
         return {**named, "forgotten": proof}

@@ -57,6 +57,28 @@ def test_what_the_program_writes_is_read(tmp_path: Path) -> None:
     keyring.program.close()
 
 
+def test_what_the_program_rotated_is_read_also_with_a_volume_from_before(tmp_path: Path) -> None:
+    keyring = ProgramKeyring(ArchiveId(new_id()), InstitutionId(new_id()))
+    archive = build(tmp_path / "archive", keyring)
+    archive.key_file.write_text(write_root_key(keyring.root_key))
+    rotation = keyring.program.rotation
+    rotation.begin(keyring.institution)
+    keyring.write(archive.root / "cold-1")  # cut short here: the new key is there, and wraps nothing yet
+    for series, segment in rotation.files():
+        rotation.rewrap([keyring.institution], series, segment)
+    keyring.write(archive.root / "cold-2")
+    found = archive.recover(out="cut-short")
+    assert (found.code, found.files) == (0, archive.expected), found.problems
+    assert len(rotation.end([keyring.institution], ["a", "b", "c"]).destroyed) == 1
+    keyring.write(archive.root / "cold-3")
+    for out in ("stale", "alone"):
+        found = archive.recover(out=out)
+        assert (found.code, found.files) == (0, archive.expected), found.problems
+        for name in ("hot-a", "cold-1", "cold-2"):
+            keyring.write(archive.root / name)
+    keyring.program.close()
+
+
 def test_recovery_keys_are_written_as_the_document_shows() -> None:
     shown = "000GD-40R4X-0M300-E209K-185G3-R38ED-1W811-24GKZ-2GAH1-C5RR2-34D1B-P70XX-3RFY4"
     assert recovery_text(bytes(range(32))) == write_recovery_key(bytes(range(32))) == shown

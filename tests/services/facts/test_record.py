@@ -78,7 +78,7 @@ def settle(stores: Stores, request: str, *, approved: bool) -> None:
     if approved:
         commit.append(stores, effect(stores, found))
     else:
-        key = stores.keyring.institution_key(who(stores).institution_id)
+        key = stores.keyring.payload_key(who(stores).institution_id)
         commit.append(stores, [reject_entry(found, "no proof", key, AT, stores.actor, {})])
     decisions.refresh(stores)
 
