@@ -65,6 +65,13 @@ class FolderReplica:
         except FileNotFoundError:
             return None
 
+    def version(self, key: str) -> str | None:
+        try:
+            found = (self.root / key).stat()
+        except FileNotFoundError:
+            return None
+        return f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
+
     def list(self, prefix: str) -> list[str]:
         return sorted(
             key

@@ -144,6 +144,7 @@ DONE = [
     Case("approval approve", "{request} --as Dora --key {A}/dora.key"),
     Case("approval reject", "{request} --as Dora --key {A}/dora.key --reason no"),
     Case("keys status"),
+    Case("keys rotate"),
     Case("keys escrow", "--shares 3 --threshold 2 --out {T}/escrow"),
     Case("keys drill", "--share {T}/shares/share-1-of-2.txt --share {T}/shares/share-2-of-2.txt"),
     Case(
@@ -174,6 +175,7 @@ UNTIL_SIGNALLED = {"serve"}
 
 STOPPED = [
     Case("keys escrow", "--shares 1 --threshold 1 --out {T}/escrow", 2),
+    Case("keys rotate", "--institution nowhere", 2),
     Case("keys drill", "", 2),
     Case("keys recover", "--recovery-key-file {T}/facts.csv", 2),
     Case("serve", "--only scheduler", 2),

@@ -28,6 +28,7 @@ from tests.golden.make import ARCHIVE, EXPECTED, RECOVERY_KEY, ROOT_KEY, run
 RECOVER = Path(__file__).parents[2] / "retention" / "package" / "recovery" / "recover.py"
 HOT = ("hot-a", "hot-b")
 COLD = tuple(f"cold-{number}" for number in range(1, 7))
+GLACIER = ("glacier-1", "glacier-2")
 ROWS: list[Row] = json.loads(EXPECTED.read_text())
 ANY_FOUR = list(itertools.combinations(COLD, 4))
 
@@ -161,7 +162,8 @@ def test_an_audit_puts_the_documents_there_and_finds_nothing_else(archive):
     findings = audit(archive, code=4)
     assert {finding["kind"] for finding in findings} == {"corrupt"}
     assert all(finding["repaired"] for finding in findings)
-    assert Counter(finding["volume"] for finding in findings) == dict.fromkeys((*HOT, *COLD), len(NAMES))
+    volumes = (*HOT, *COLD, *GLACIER)
+    assert Counter(finding["volume"] for finding in findings) == dict.fromkeys(volumes, len(NAMES))
     assert audit(archive, code=0) == []
 
 

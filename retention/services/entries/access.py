@@ -12,7 +12,7 @@ from datetime import datetime
 from retention.catalog.credentials import CredentialKind, CredentialRecord
 from retention.catalog.people import RoleAt
 from retention.journal.envelope import Entry, NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant, parse_instant
 from retention.model.identifiers import InstitutionId

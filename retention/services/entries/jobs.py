@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from retention.catalog.jobs import Pause
 from retention.journal.envelope import Entry, NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
 from retention.services.entries.applying import Applying

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from retention.catalog.credentials import CredentialKind, CredentialRecord
 from retention.catalog.people import RoleAt
 from retention.journal.envelope import NewEntry
-from retention.keyring.keyring import OpenKey
+from retention.keyring.institutions import OpenKey
 from retention.model.canonical import JsonValue, canonical_json
 from retention.model.digests import blake3_digest
 from retention.model.errors import NotFoundError, UsageError
@@ -210,4 +210,4 @@ def _grants(institutions: Sequence[InstitutionId], roles: Sequence[str]) -> tupl
 
 def _key_of(stores: Stores, record: CredentialRecord) -> OpenKey:
     owner = access.owner_of(record.grants)
-    return stores.keyring.index_key if owner is None else stores.keyring.institution_key(owner)
+    return stores.keyring.index_key if owner is None else stores.keyring.payload_key(owner)
