@@ -71,7 +71,9 @@ def make(work: Path) -> Path:
     stores = open_archive(archive)
     try:
         prepare_to_write(stores)
-        institutions.add(stores, InstitutionSpec(second.institution, "Hôpital d’essai", timezone="Europe/Paris"))
+        institutions.add(
+            stores, InstitutionSpec(second.institution, "Hôpital d’essai", timezone="Europe/Paris")
+        )
     finally:
         stores.close()
     ingest(archive, second, work / "2")
