@@ -153,7 +153,7 @@ class Jobs:
             return run_id
 
     def end(self, run_id: int, lease: Lease, ending: Ending) -> None:
-        """Note how a run ended, and give its lease back. Raises LockedError when it has passed to somebody else."""
+        """Note how a run ended. Raises LockedError when it has passed to somebody else."""
         with self._database.write(committer=False) as connection:
             leases.require(connection, [lease])
             values = {
@@ -195,6 +195,11 @@ class Jobs:
         """As `leases.release`."""
         with self._database.write(committer=False) as connection:
             leases.release(connection, lease, at)
+
+    def holds(self, held: Sequence[Lease]) -> bool:
+        """Whether all of these leases are still their holder's."""
+        with self._database.read() as connection:
+            return leases.are_held(connection, held)
 
     def lease(self, name: str) -> HeldLease | None:
         """As `leases.held`."""

@@ -53,7 +53,7 @@ def take(connection: Connection, name: str, holder: str, at: datetime, length: t
 
 def take_away(connection: Connection, lease: Lease, at: datetime) -> None:
     """End a lease that another of this holder's own threads will not give back: what it writes is refused."""
-    if holds(connection, [lease]):
+    if are_held(connection, [lease], locking=True):
         _pass_on(connection, lease.name, lease.holder, lease.token + 1, at)
 
 
@@ -73,17 +73,18 @@ def release(connection: Connection, lease: Lease, at: datetime) -> None:
     connection.execute(update(LEASE).where(*mine).values(until_at=at))
 
 
-def holds(connection: Connection, leases: Sequence[Lease]) -> bool:
-    """Whether all of these are still their holder's; nobody can take one over before the transaction ends."""
-    names = [lease.name for lease in leases]
-    wanted = select(LEASE).where(LEASE.c.name.in_(names)).order_by(LEASE.c.name).with_for_update(read=True)
+def are_held(connection: Connection, leases: Sequence[Lease], *, locking: bool = False) -> bool:
+    """Whether all of these are still their holder's; `locking`: and until this transaction ends."""
+    wanted = select(LEASE).where(LEASE.c.name.in_([lease.name for lease in leases])).order_by(LEASE.c.name)
+    if locking:
+        wanted = wanted.with_for_update(read=True)
     now = {Lease(row.name, row.holder, row.token) for row in connection.execute(wanted)}
     return now.issuperset(leases)
 
 
 def require(connection: Connection, leases: Sequence[Lease]) -> None:
     """Raise LockedError unless all of these are still their holder's."""
-    if leases and not holds(connection, leases):
+    if leases and not are_held(connection, leases, locking=True):
         names = ", ".join(lease.name for lease in leases)
         raise LockedError(
             f"what was begun under the lease {names} may not be finished: it has passed to another holder",

@@ -48,6 +48,19 @@ class RehearsalClock:
         return time.monotonic()
 
 
+class RunningClock:
+    """A clock that showed a chosen instant when it was made and goes on from there; for rehearsals that take time."""
+
+    def __init__(self, at: datetime) -> None:
+        self._offset = at.astimezone(UTC) - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._offset
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+
 def format_instant(at: datetime) -> str:
     """Write an aware instant as RFC 3339 in UTC with microseconds: `2026-11-24T05:32:03.000000Z`."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -178,7 +178,6 @@ STOPPED = [
     Case("keys rotate", "--institution nowhere", 2),
     Case("keys drill", "", 2),
     Case("keys recover", "--recovery-key-file {T}/facts.csv", 2),
-    Case("serve", "--only scheduler", 2),
     Case("schedule list", code=10, broken="the catalog is gone"),
     Case("schedule run", "audits", 2),
     Case("schedule pause", "audit --reason x --until 2000-01-01", 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import signal
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from enum import StrEnum
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from retention.cli.output import remark
 if TYPE_CHECKING:
     from retention.cli.documents.serve import ListenerRow, Serve
     from retention.cli.receivers import Listener, ReceiverProcesses
+    from retention.cli.scheduling import SchedulerProcess
     from retention.model.layout import ArchiveSettings, DimseSpec, WebSpec
     from retention.services.commitments import Commitments
     from retention.services.staging.closer import Closer, Closing
@@ -48,18 +50,21 @@ def serve(
     from retention.services.staging.alone import closing_alone
 
     if only is Door.SCHEDULER:
-        raise current.usage_error("serve.not_yet", door=only)
+        return _serve_scheduler()
     stopped = _until_signalled()
     with closing(current.open()) as stores, closing_alone(stores.root), ExitStack() as stack:
         listeners = listeners_of(stores.settings, only)
-        doors = [ReceiverProcesses(stores.root, each, _remark_on_door) for each in listeners]
+        receivers = [ReceiverProcesses(stores.root, each, _remark_on_door) for each in listeners]
+        doors: list[ReceiverProcesses | SchedulerProcess] = [*receivers]
         for door in doors:
             stack.callback(door.stop)
             door.start()
         closer, commitments = _prepare(stores)
-        for door, listener in zip(doors, listeners, strict=True):
+        for door, listener in zip(receivers, listeners, strict=True):
             door.wait_until_listening()
             _say_listening(stores.settings, listener)
+        if only is None:
+            doors.append(_scheduler(stores, stack))
         total = _close_until(stopped, closer, commitments, doors)
         for door in doors:
             door.begin_stop()
@@ -67,6 +72,24 @@ def serve(
         stack.close()
         _add(total, closer.close_all())
         return _result(stores, listeners, total, closer.staged_count())
+
+
+def _scheduler(stores: Stores, stack: ExitStack) -> SchedulerProcess:
+    from retention.cli.scheduling import SchedulerProcess
+
+    process = SchedulerProcess(stores.root, current.as_of, _remark_on_door)
+    stack.callback(process.stop)
+    process.start()
+    return process
+
+
+def _serve_scheduler() -> Result[Serve]:
+    """Run what is due and nothing else."""
+    from retention.cli.scheduling import run_scheduler
+
+    run_scheduler()
+    data: Serve = {"listeners": [], "studies": 0, "instances": 0, "staged": 0, "failures": []}
+    return Result(data, [current.say("serve.scheduler_stopped")])
 
 
 def listeners_of(settings: ArchiveSettings, only: Door | None) -> list[Listener]:
@@ -125,7 +148,10 @@ def _until_signalled() -> threading.Event:
 
 
 def _close_until(
-    stopped: threading.Event, closer: Closer, commitments: Commitments, doors: list[ReceiverProcesses]
+    stopped: threading.Event,
+    closer: Closer,
+    commitments: Commitments,
+    doors: Sequence[ReceiverProcesses | SchedulerProcess],
 ) -> Closing:
     """Close what is due and decide what is asked for, again and again; return what that came to."""
     from retention.services.staging.closer import Closing
