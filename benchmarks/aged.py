@@ -120,6 +120,7 @@ def _package(number: int, due: int) -> dict[str, object]:
         "created_at": _AT,
         "closed": 1,
         "verified_at": _AT,
+        "read_at": _AT,
         "lost": 0,
         "replaced": 0,
         "replaced_bytes": 0,

@@ -27,6 +27,7 @@ from retention.catalog import (
     studies,
 )
 from retention.catalog.approvals import Approvals
+from retention.catalog.audits import Audits
 from retention.catalog.credentials import Credentials
 from retention.catalog.database import BUSY_TIMEOUT_S, Database, use_write_ahead_log
 from retention.catalog.deciding import Deciding
@@ -92,6 +93,7 @@ class Catalog:
         self.jobs = Jobs(database)
         self.fence: Sequence[Lease] = ()
         """The leases under which this catalog is written to: without them no transaction begins."""
+        self.audits = Audits(database)
 
     @classmethod
     def create(

@@ -147,7 +147,8 @@ class _Batch:
             "sequence": record.sequence,
             "created_at": record.created_at,
             "closed": record.closed,
-            "verified_at": _oldest_reading(record),
+            "verified_at": min(_readings(record), default=record.created_at),
+            "read_at": max(_readings(record), default=record.created_at),
             "lost": False,
             "replaced": 0,
             "replaced_bytes": 0,
@@ -226,9 +227,8 @@ class _Batch:
             relocate_instances(self._connection, old_row, PackageInstances(owner, row, record.digests))
 
 
-def _oldest_reading(record: PackageRecord) -> datetime:
-    read_at = [shard.verified_at or record.created_at for shard in record.shards if shard.volume is not None]
-    return min(read_at, default=record.created_at)
+def _readings(record: PackageRecord) -> list[datetime]:
+    return [shard.verified_at or record.created_at for shard in record.shards if shard.volume is not None]
 
 
 def _quarantined(row: int, record: PackageRecord) -> list[Values]:

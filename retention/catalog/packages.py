@@ -51,6 +51,15 @@ def read_package(connection: Connection, package_id: PackageId) -> PackageSummar
     raise NotFoundError(f"no package {package_id} is known", package=package_id)
 
 
+def read_packages(connection: Connection, rows: Sequence[int]) -> dict[int, PackageSummary]:
+    """Return packages by their rows, superseded or not; a row that is none is left out."""
+    packages: dict[int, PackageSummary] = {}
+    for start in range(0, len(rows), KEYS):
+        found = connection.execute(_PACKAGES.where(PACKAGE.c.id.in_(rows[start : start + KEYS]))).all()
+        packages.update(zip((row.id for row in found), _with_shards(connection, found), strict=True))
+    return packages
+
+
 def read_packages_of(connection: Connection, study_row: int) -> list[PackageSummary]:
     """Return the packages that hold a study, recalled copies too, oldest first."""
     wanted = _PACKAGES.where(PACKAGE.c.study_row == study_row, PACKAGE.c.superseded_row.is_(None))

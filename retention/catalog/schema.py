@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from retention.catalog import (
     approval_tables,
+    audit_tables,
     credential_tables,
     disposal_tables,
     fact_tables,
@@ -44,6 +45,7 @@ GUARDS = (
     *credential_tables.GUARDS,
     *approval_tables.GUARDS,
     *disposal_tables.GUARDS,
+    *audit_tables.GUARDS,
 )
 """The guards of all tables."""
 

@@ -1,7 +1,8 @@
 """Shards: where they lie, what is wrong with them, and what audits and repairs learn.
 
-The invariant: whatever is written about a shard, the `verified_at` of its package is afterwards the oldest reading
-among the shards that lie somewhere (its own beginning where none was ever noted), so audits find what is due.
+The invariant: whatever is written about a shard, the `verified_at` and `read_at` of its package are afterwards the
+oldest and the newest reading among the shards that lie somewhere (its own beginning where none was ever noted), so
+audits find what is due.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text, update
 
 from retention.catalog.columns import AnyRow, Instant
 from retention.catalog.database import Database
@@ -59,16 +60,19 @@ _VERIFIED = (
     .where(SHARD.c.volume_row.is_not(None))
     .values(state=ShardState.SOUND.value, verified_at=bindparam("at", type_=Instant()))
 )
-_OLDEST_READING = (
-    select(func.min(func.coalesce(SHARD.c.verified_at, PACKAGE.c.created_at)))
-    .where(SHARD.c.package_row == PACKAGE.c.id, SHARD.c.volume_row.is_not(None))
-    .correlate(PACKAGE)
-    .scalar_subquery()
-)
+_READING = func.coalesce(SHARD.c.verified_at, PACKAGE.c.created_at)
+
+
+def _of_shards(value: ColumnElement[datetime]) -> ColumnElement[datetime]:
+    """What a package's shards that lie somewhere come to; its beginning when none does."""
+    shards = select(value).where(SHARD.c.package_row == PACKAGE.c.id, SHARD.c.volume_row.is_not(None))
+    return func.coalesce(shards.correlate(PACKAGE).scalar_subquery(), PACKAGE.c.created_at)
+
+
 _REFRESH = (
     update(PACKAGE)
     .where(PACKAGE.c.id == bindparam("the_id"))
-    .values(verified_at=func.coalesce(_OLDEST_READING, PACKAGE.c.created_at))
+    .values(verified_at=_of_shards(func.min(_READING)), read_at=_of_shards(func.max(_READING)))
 )
 
 

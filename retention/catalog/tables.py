@@ -47,6 +47,9 @@ OPEN = text("result IS NULL")
 LEAVING = text("drop_at IS NOT NULL")
 SEVERAL_PATIENTS = text("other_patients IS NOT NULL")
 COPY = text("copy_of_row IS NOT NULL")
+SPREAD_BYTES = 8 << 20
+"""From this size on the shards of a package are read back at different times; smaller ones are read in one go."""
+SPREAD = text(f"superseded_row IS NULL AND bytes_stored >= {SPREAD_BYTES}")
 
 
 class InstitutionRow(Base, table=True):
@@ -169,6 +172,7 @@ class PackageRow(Base, table=True):
         partial_index("ix_package_tier_study", "tier", "study_row", where=LIVE),
         partial_index("ix_package_verified", "verified_at", "id", where=LIVE),
         partial_index("ix_package_tier_verified", "tier", "verified_at", "id", where=LIVE),
+        partial_index("ix_package_tier_read", "tier", "read_at", "id", where=SPREAD),
         partial_index("ix_package_leaving", "drop_at", "id", where=LEAVING),
         partial_index("ix_package_copy", "copy_of_row", "id", where=COPY),
         Index("ix_package_forms", "study_row", "id"),
@@ -194,6 +198,7 @@ class PackageRow(Base, table=True):
     created_at: datetime = Field(sa_column=Column("created_at", Instant(), nullable=False))
     closed: bool = Field(sa_column=Column("closed", Boolean(), nullable=False))
     verified_at: datetime = Field(sa_column=Column("verified_at", Instant(), nullable=False))
+    read_at: datetime = Field(sa_column=Column("read_at", Instant(), nullable=False))
     lost: bool = Field(sa_column=Column("lost", Boolean(), nullable=False))
     supersedes_row: int | None = Field(
         sa_column=refers_to("supersedes_row", "package", nullable=True, unique=True)

@@ -24,6 +24,7 @@ from retention.catalog import (
     state,
 )
 from retention.catalog.approvals import ApprovalWriting
+from retention.catalog.audits import AuditWriting
 from retention.catalog.credentials import CredentialWriting
 from retention.catalog.disposals import DisposalWriting
 from retention.catalog.fact_intake import FactWriter
@@ -128,6 +129,11 @@ class Transaction:
     def disposals(self) -> DisposalWriting:
         """What may be done about disposals in this step."""
         return DisposalWriting(self._connection, self._places)
+
+    @property
+    def audits(self) -> AuditWriting:
+        """What may be noted about audits in this step."""
+        return AuditWriting(self._connection)
 
     @property
     def policies(self) -> PolicyWriting:

@@ -123,6 +123,23 @@ class StagingSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSpec:
+    """How audits work where no plan says otherwise, and how fast.
+
+    `full`: the longest time between two readings of a package on a tier that no plan speaks of. `presence`: how often
+    it is looked whether all objects of slow tiers are there. `recall_bytes`: how much may be recalled at a time, for
+    samples. `stop_at`: the share of bad shards from which on nothing is repaired any more. Rates: None is no limit.
+    """
+
+    full: timedelta = timedelta(days=180)
+    presence: timedelta = timedelta(days=30)
+    rate_mb_s: float | None = None
+    recall_bytes: int = 100 << 30
+    repair_rate_mb_s: float | None = None
+    stop_at: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
 class TlsSpec:
     """TLS of a listener: PEM files below the archive's folder.
 
@@ -242,6 +259,7 @@ class ArchiveSettings:
     seal_every: timedelta = timedelta(days=1)
     """How old the last seal of the journal may become."""
     staging: StagingSpec = field(default_factory=StagingSpec)
+    audit: AuditSpec = field(default_factory=AuditSpec)
     dimse: DimseSpec = field(default_factory=DimseSpec)
     web: WebSpec | None = None
     """None: not served, unless it is asked for by name."""

@@ -1,12 +1,14 @@
-"""What an audit found, as it stands in the journal: which shards were read whole, which were not, what is lost.
+"""What an audit found, as it stands in the journal: how each shard was checked and with which result, what is lost.
 
-No personal data: packages, shard numbers and volumes only. The payload is one Zstandard frame of canonical JSON.
+Every check is recorded as what it was: that an object is there is no reading, and a reading of some cells is none of
+all. No personal data: packages, shard numbers and volumes only. The payload is one Zstandard frame of canonical JSON.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import zstandard
 
@@ -20,24 +22,90 @@ from retention.package.frames import require_size
 MAX_BYTES = 256 * 1024 * 1024
 
 
+class Method(StrEnum):
+    """How a shard was checked. FULL: every byte read from the medium and compared with what the journal committed to.
+    CELLS: header, index, manifest and a random choice of cells, read by ranges. METADATA: that the object is there and
+    how long it is, without reading it. NONCE: the answer to `blake3(nonce ‖ bytes)` compared with one computed from
+    other shards; OWN_NONCE: the same where nobody but ourselves reads the bytes to answer.
+    """
+
+    FULL = "full"
+    CELLS = "cells"
+    METADATA = "metadata"
+    NONCE = "nonce"
+    OWN_NONCE = "nonce-own-read"
+
+
+SOUND = "sound"
+UNREACHABLE = "unreachable"
+"""Results beside the kinds of findings: as it must be, as far as the method goes; its volume did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedShard:
+    """One check of one shard: how many bytes of it were read, and what came out (SOUND, a kind of finding …)."""
+
+    number: int
+    generation: int
+    volume: str
+    read_bytes: int
+    result: str
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPackage:
+    """The checks of one package, all by one method."""
+
+    package: PackageId
+    tier: str
+    method: Method
+    shards: tuple[CheckedShard, ...]
+
+    @property
+    def is_whole_reading(self) -> bool:
+        return self.method is Method.FULL
+
+
 @dataclass(slots=True)
 class AuditOutcome:
-    """Results by package: numbers of shards found sound, the state of those that are not, packages beyond recovery."""
+    """Every check; the state of the shards that are not sound and were not made again; packages beyond recovery."""
 
-    sound: dict[PackageId, list[int]] = field(default_factory=dict)
+    checks: list[CheckedPackage] = field(default_factory=list)
     flawed: dict[PackageId, list[ShardRecord]] = field(default_factory=dict)
     lost: list[PackageId] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
-        return not (self.sound or self.flawed or self.lost or self.findings)
+        return not (self.checks or self.flawed or self.lost or self.findings)
+
+    @property
+    def sound(self) -> dict[PackageId, list[int]]:
+        """The shards that were read whole and are as they must be, by package."""
+        found: dict[PackageId, list[int]] = {}
+        for check in self.checks:
+            numbers = [shard.number for shard in check.shards if shard.result == SOUND]
+            if numbers and check.is_whole_reading:
+                found.setdefault(check.package, []).extend(numbers)
+        return found
+
+    @property
+    def shards(self) -> int:
+        return sum(len(check.shards) for check in self.checks)
+
+    @property
+    def read_bytes(self) -> int:
+        return sum(shard.read_bytes for check in self.checks for shard in check.shards)
 
 
 def encode(outcome: AuditOutcome) -> bytes:
     """Return the payload of an `audit.run` entry."""
     document: dict[str, JsonValue] = {
-        "sound": {package: list(numbers) for package, numbers in outcome.sound.items()},
+        "checks": [
+            [check.package, check.tier, check.method.value, [_checked(shard) for shard in check.shards]]
+            for check in outcome.checks
+        ],
         "flawed": {package: [_row(shard) for shard in shards] for package, shards in outcome.flawed.items()},
         "lost": list(outcome.lost),
         "findings": [_finding(finding) for finding in outcome.findings],
@@ -55,17 +123,32 @@ def decode(payload: bytes) -> AuditOutcome:
     raw = parse_canonical(text)
     if not isinstance(raw, Mapping):
         raise TypeError("an audit record is not an object")
-    sound, flawed, lost = raw["sound"], raw["flawed"], raw["lost"]
-    if not (isinstance(sound, Mapping) and isinstance(flawed, Mapping) and isinstance(lost, Sequence)):
+    flawed, lost = raw["flawed"], raw["lost"]
+    if not (isinstance(flawed, Mapping) and isinstance(lost, Sequence)):
         raise TypeError("an audit record has another form")
     return AuditOutcome(
-        sound={
-            PackageId(package): [_int(number) for number in _list(numbers)]
-            for package, numbers in sound.items()
-        },
+        checks=[_read_check(row) for row in _list(raw["checks"])],
         flawed={PackageId(package): [_shard(row) for row in _list(rows)] for package, rows in flawed.items()},
         lost=[PackageId(str(package)) for package in lost],
         findings=[_read_finding(row) for row in _list(raw["findings"])],
+    )
+
+
+def _checked(shard: CheckedShard) -> list[JsonValue]:
+    return [shard.number, shard.generation, shard.volume, shard.read_bytes, shard.result, int(shard.repaired)]
+
+
+def _read_check(row: JsonValue) -> CheckedPackage:
+    package, tier, method, shards = _list(row)
+    return CheckedPackage(
+        PackageId(str(package)), str(tier), Method(str(method)), tuple(map(_read_checked, _list(shards)))
+    )
+
+
+def _read_checked(row: JsonValue) -> CheckedShard:
+    number, generation, volume, read_bytes, result, repaired = _list(row)
+    return CheckedShard(
+        _int(number), _int(generation), str(volume), _int(read_bytes), str(result), _int(repaired) == 1
     )
 
 

@@ -34,8 +34,8 @@ from retention.model.layout import Protection, VolumeSpec
 from retention.package.manifest import KIND_QUARANTINE, Contents, read_contents
 from retention.package.records import FORMAT_VERSION
 from retention.package.sealing import Sealer
-from retention.services import audit_record, events
-from retention.services.entries import ACTIONS
+from retention.services import events
+from retention.services.entries import ACTIONS, audits
 from retention.services.entries.applying import Applying
 from retention.services.events import Names, instant_of, list_of, number_of, optional_text_of, text_of
 from retention.services.payloads import PayloadReader
@@ -73,7 +73,9 @@ class Projection:
             events.VOLUME_REPLACE: _volume_replaced,
             events.SHARD_REPAIR: _repaired,
             events.PACKAGE_DROP: _dropped,
-            events.AUDIT_RUN: _audited,
+            events.AUDIT_RUN: audits.apply_run,
+            audits.AUDIT_DAY: audits.apply_day,
+            audits.AUDIT_SAMPLE: audits.apply_sample,
             events.RECOVERY_STORED: _recovery_stored,
         }
 
@@ -325,23 +327,6 @@ def _shard(row: JsonValue, at: datetime) -> ShardRecord:
         ShardState.SOUND,
         at,
     )
-
-
-def _audited(transaction: Transaction, entry: Entry) -> None:
-    if entry.payload is None:
-        return
-    outcome = audit_record.decode(entry.payload)
-    transaction.record_verified(outcome.sound, entry.envelope.at)
-    for package, found in outcome.flawed.items():
-        now = {shard.number: (shard.generation, shard.volume) for shard in transaction.shards_of(package)}
-        transaction.set_shards(
-            package, [shard for shard in found if now.get(shard.number) == (shard.generation, shard.volume)]
-        )
-    lost = set(outcome.lost)
-    for package in {*outcome.sound, *outcome.flawed} - lost:
-        transaction.set_lost(package, lost=False)
-    for package in outcome.lost:
-        transaction.set_lost(package)
 
 
 def _recovery_stored(transaction: Transaction, entry: Entry) -> None:

@@ -73,6 +73,9 @@ ByteSize = Annotated[
         }
     ),
 ]
+Percent = Annotated[
+    str, _text(terms.check_percent), _schema("a share", "^(100|[1-9]?[0-9](\\.[0-9]+)?)%$", "25%", "2.5%")
+]
 Timezone = Annotated[
     str,
     _text(terms.check_timezone),
@@ -212,6 +215,23 @@ class ScheduleSection(Section):
     )
 
 
+class RepairSection(Section):
+    """How fast audits repair, and when they stop: bad memory or a broken library must not rewrite an archive."""
+
+    rate: ByteSize | None = None
+    stop_at: Percent = "25%"
+
+
+class AuditSection(Section):
+    """How fixity audits work where no storage plan says otherwise, and how fast."""
+
+    full: Duration = "P180D"
+    presence: Duration = "P30D"
+    rate: ByteSize | None = None
+    recall: ByteSize = 100 << 30
+    repair: RepairSection = Field(default_factory=RepairSection)
+
+
 class StagingSection(Section):
     """How long a received study may still grow before it is packed."""
 
@@ -333,6 +353,7 @@ class ArchiveDocument(Section):
     journal: JournalSection = Field(default_factory=JournalSection)
     schedule: ScheduleSection = Field(default_factory=ScheduleSection)
     staging: StagingSection = Field(default_factory=StagingSection)
+    audit: AuditSection = Field(default_factory=AuditSection)
     listeners: ListenersSection = Field(default_factory=ListenersSection)
     access: AccessSection = Field(default_factory=AccessSection)
     peers: Annotated[dict[Name, PeerSection], BeforeValidator(_none_yet)] = Field(default_factory=dict)

@@ -13,6 +13,7 @@ from retention.model.errors import ArchiveNotFoundError, SettingsError, UsageErr
 from retention.model.layout import (
     AccessSpec,
     ArchiveSettings,
+    AuditSpec,
     ClaimGrant,
     DimseSpec,
     InstitutionSpec,
@@ -30,12 +31,13 @@ from retention.model.layout import (
     VolumeSpec,
     WebSpec,
 )
-from retention.settings.terms import duration_of
+from retention.settings.terms import duration_of, percent_of
 
 if TYPE_CHECKING:
     from retention.settings.document import (
         AccessSection,
         ArchiveDocument,
+        AuditSection,
         DimseSection,
         PeerSection,
         RecallSection,
@@ -147,6 +149,7 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
         },
         timestamp_url=None if (timestamp := document.journal.timestamp) is None else timestamp.url,
         seal_every=duration_of(document.journal.seal_every),
+        audit=_audit(document.audit),
         staging=StagingSpec(duration_of(document.staging.quiet), document.staging.max_bytes),
         schedule=_schedule(document.schedule),
         peers={name: _peer(name, section) for name, section in document.peers.items()},
@@ -159,6 +162,18 @@ def settings_of(document: ArchiveDocument) -> ArchiveSettings:
 def _schedule(section: ScheduleSection) -> ScheduleSpec:
     triggers = section.model_dump(exclude_none=True, exclude={"blackout", "timezone"})
     return ScheduleSpec(triggers, tuple(section.blackout), section.timezone)
+
+
+def _audit(section: AuditSection) -> AuditSpec:
+    repair = section.repair
+    return AuditSpec(
+        duration_of(section.full),
+        duration_of(section.presence),
+        None if section.rate is None else section.rate / 1e6,
+        section.recall,
+        None if repair.rate is None else repair.rate / 1e6,
+        percent_of(repair.stop_at),
+    )
 
 
 def _dimse(section: DimseSection) -> DimseSpec:

@@ -94,6 +94,19 @@ def duration_of(text: str) -> timedelta:
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
+def check_percent(text: str) -> Wrong | None:
+    """A share written with a percent sign, more than none and at most all: `25%`, `2.5%`."""
+    if re.fullmatch(r"(?:100|[1-9]?[0-9](?:\.[0-9]{1,6})?)%", text, re.ASCII) is None:
+        near = f"{text}%" if re.fullmatch(r"[1-9]?[0-9](?:\.[0-9]{1,6})?", text, re.ASCII) else None
+        return Wrong(f"`{text}` is not a share such as 25%", near)
+    return None if percent_of(text) else Wrong(f"`{text}` is nothing at all")
+
+
+def percent_of(text: str) -> float:
+    """Return the share that a percentage is. ValueError for what is none."""
+    return float(text.removesuffix("%")) / 100
+
+
 def parse_size(text: str) -> int | Wrong:
     """Return the bytes that `512KiB`, `1 MiB`, `4GiB` … mean."""
     found = re.fullmatch(_SIZE, text)

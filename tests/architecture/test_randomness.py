@@ -18,6 +18,7 @@ MAY_ASK_THE_SYSTEM = {
     "retention/package/sealing.py",  # a package's data key
     "retention/storage/directory.py",  # names of unfinished uploads
     "retention/storage/s3_service.py",  # how long to wait before asking again: not all at the same moment
+    "retention/services/audit/chance.py",  # nonces of challenges, seeds of samples, cells to be read
     "retention/storage/memory.py",  # names of unfinished uploads
 }
 

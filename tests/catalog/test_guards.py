@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from retention.catalog.approvals import ApproverRecord, GivenRecord, RequestRecord
+from retention.catalog.audit_records import AuditDayRecord, AuditRunRecord, AuditSampleRecord
 from retention.catalog.catalog import Catalog
 from retention.catalog.credentials import CredentialKind, CredentialRecord
 from retention.catalog.declaring import METADATA
@@ -101,8 +102,16 @@ FROZEN = {
     "buried": ("id", "package_id", "tombstone_row", "key_id"),
     "certificate": ("id", "number", "proposal_row", "sequence", "issued_at", "document"),
     "lease": ("name",),
+    "audit_run": (
+        "sequence", "at", "mode", "packages", "shards", "bytes_read", "milliseconds", "flawed", "findings", "lost",
+    ),
+    "audit_day": ("day", "sequence", "results", "bytes_read", "digest"),
+    "audit_sample": ("tier", "round", "sequence", "began_at", "seed", "packages", "among"),
 }  # fmt: skip
 MUTABLE: dict[str, tuple[str, ...]] = {
+    "audit_run": (),
+    "audit_day": (),
+    "audit_sample": (),
     "hidden": (),
     "institution": ("name", "title", "entity", "timezone", "plan", "ae_titles", "policies"),
     "volume": ("volume_id", "url", "site", "domain", "device", "is_mount", "state", "sequence"),
@@ -120,7 +129,7 @@ MUTABLE: dict[str, tuple[str, ...]] = {
         "instances",
     ),
     "package": (
-        "key_segment", "closed", "verified_at", "lost",
+        "key_segment", "closed", "verified_at", "read_at", "lost",
         "superseded_row", "copy_of_row", "drop_at", "replaced", "replaced_bytes",
     ),
     "shard": ("generation", "volume_row", "size_bytes", "state", "verified_at"),
@@ -160,6 +169,9 @@ def guarded() -> bytes:
         with catalog.transaction() as tx:
             tx.recalls.request(asked, package_id(3), 70)
             tx.recalls.cancel(asked.recall_id, AT)
+            tx.audits.run(AuditRunRecord(71, AT, "all", 1, 2, 3, 4, 0, 0, 0))
+            tx.audits.day(AuditDayRecord(AT.date(), 72, 2, 3, bytes(32)))
+            tx.audits.sample(AuditSampleRecord("glacier", 0, 73, AT, bytes(32), 1, 4))
             tx.record_institution(institution(policies=("p",)))
             tx.hide_instances(institution().institution_id, bytes(32), [digest(1, 0)], ("113001", 5))
             for number in (1, 2):
@@ -332,7 +344,8 @@ def test_what_moves_moves_forward(raw: sqlite3.Connection, statement):
         "INSERT INTO instance VALUES (1, x'00', 0, 1, 0)",
         (
             "INSERT INTO package SELECT 9, 'new', 1, 1, 'quarantine', tier, data, parity, format, 0, 0, 0, index_root,"
-            " manifest_digest, key_id, NULL, 9, created_at, 1, verified_at, 0, NULL, NULL, 0, 0, NULL, NULL"
+            " manifest_digest, key_id, NULL, 9, created_at, 1, verified_at, verified_at, 0, NULL, NULL, 0, 0, NULL,"
+            " NULL"
             " FROM package WHERE id = 3"
         ),
     ],

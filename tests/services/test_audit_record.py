@@ -11,7 +11,14 @@ from retention.catalog.records import ShardRecord, ShardState
 from retention.model.canonical import parse_canonical
 from retention.model.findings import Finding, FindingKind
 from retention.model.identifiers import PackageId
-from retention.services.audit_record import AuditOutcome, decode, encode
+from retention.services.audit_record import (
+    AuditOutcome,
+    CheckedPackage,
+    CheckedShard,
+    Method,
+    decode,
+    encode,
+)
 
 PACKAGES = st.text("0123456789abcdef", min_size=32, max_size=32).map(PackageId)
 SHARDS = st.builds(
@@ -24,14 +31,46 @@ SHARDS = st.builds(
 )
 
 
+CHECKS = st.builds(
+    CheckedPackage,
+    package=PACKAGES,
+    tier=st.sampled_from(["hot", "cold"]),
+    method=st.sampled_from(Method),
+    shards=st.lists(
+        st.builds(
+            CheckedShard,
+            number=st.integers(0, 31),
+            generation=st.integers(0, 9),
+            volume=st.sampled_from(["hot-a", "cold-1"]),
+            read_bytes=st.integers(0, 1 << 40),
+            result=st.sampled_from(["sound", "corrupt", "missing", "unreachable"]),
+            repaired=st.booleans(),
+        ),
+        min_size=1,
+        max_size=4,
+    ).map(tuple),
+)
+
+
 @given(
-    sound=st.dictionaries(PACKAGES, st.lists(st.integers(0, 31), min_size=1), max_size=5),
+    checks=st.lists(CHECKS, max_size=5),
     flawed=st.dictionaries(PACKAGES, st.lists(SHARDS, min_size=1, max_size=4), max_size=5),
     lost=st.lists(PACKAGES, max_size=3),
 )
-def test_what_counts_comes_back(sound, flawed, lost):
-    found = decode(encode(AuditOutcome(sound, flawed, lost)))
-    assert (found.sound, found.flawed, found.lost) == (sound, flawed, lost)
+def test_what_counts_comes_back(checks, flawed, lost):
+    found = decode(encode(AuditOutcome(checks, flawed, lost)))
+    assert (found.checks, found.flawed, found.lost) == (checks, flawed, lost)
+
+
+@given(st.lists(CHECKS, max_size=5))
+def test_only_a_full_reading_without_damage_counts_as_one(checks: list[CheckedPackage]):
+    sound = AuditOutcome(checks).sound
+    assert {(package, number) for package, numbers in sound.items() for number in numbers} == {
+        (check.package, shard.number)
+        for check in checks
+        for shard in check.shards
+        if check.method is Method.FULL and shard.result == "sound"
+    }
 
 
 def test_findings_are_kept_for_people():
@@ -54,9 +93,11 @@ def test_findings_are_kept_for_people():
         b"garbage",
         zstandard.compress(b"{}"),
         zstandard.compress(b"[]"),
-        zstandard.compress(b'{"findings":[],"flawed":{},"lost":{},"sound":[]}'),
-        zstandard.compress(b'{"findings":[],"flawed":{},"lost":[],"sound":{"aa":[true]}}'),
-        zstandard.compress(b'{"findings":[],"flawed":{"aa":[[1]]},"lost":[],"sound":{}}'),
+        zstandard.compress(b'{"checks":[],"findings":[],"flawed":{},"lost":{}}'),
+        zstandard.compress(
+            b'{"checks":[["aa","hot","full",[[true,0,"a",1,"sound",0]]]],"findings":[],"flawed":{},"lost":[]}'
+        ),
+        zstandard.compress(b'{"checks":[],"findings":[],"flawed":{"aa":[[1]]},"lost":[]}'),
         zstandard.ZstdCompressor(write_content_size=False).compress(b"{}"),
     ],
 )

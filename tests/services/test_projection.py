@@ -13,8 +13,9 @@ from retention.journal.envelope import NewEntry
 from retention.model.canonical import JsonValue
 from retention.model.errors import CatalogError
 from retention.model.findings import Health
-from retention.services import audit_record, commit, events
-from retention.services.audit_record import AuditOutcome
+from retention.services import commit, events
+from retention.services.audit_record import AuditOutcome, CheckedPackage, CheckedShard, Method
+from retention.services.entries.audits import run_entry
 from retention.services.entries.institutions import INSTITUTION_ADD
 from retention.services.projection import Projection
 from retention.services.stores import Stores
@@ -32,7 +33,13 @@ def one(world: World, study: str = OTHER_STUDY) -> Iterator[tuple[Stores, Packag
 
 
 def audited(stores: Stores, outcome: AuditOutcome, at: datetime = AT) -> None:
-    commit.append(stores, [NewEntry(at, "retention", events.AUDIT_RUN, payload=audit_record.encode(outcome))])
+    commit.append(stores, [run_entry(outcome, at=at, actor="retention", mode="all", milliseconds=1)])
+
+
+def read(package: PackageSummary, numbers: list[int]) -> list[CheckedPackage]:
+    """Full readings of some shards, all of them sound."""
+    shards = tuple(CheckedShard(number, 0, f"cold-{number + 1}", 1, "sound") for number in numbers)
+    return [CheckedPackage(package.package_id, package.tier, Method.FULL, shards)]
 
 
 def repaired(stores: Stores, package: PackageSummary, **shard: JsonValue) -> None:
@@ -93,7 +100,7 @@ def test_a_shard_found_flawed_is_so_until_it_is_found_sound(held: World):
     with one(held) as (stores, package):
         audited(stores, AuditOutcome(flawed={package.package_id: [flawed(package.shards[2])]}))
         assert stores.catalog.package(package.package_id).health is Health.DAMAGED
-        audited(stores, AuditOutcome(sound={package.package_id: list(range(6))}), AT + timedelta(days=1))
+        audited(stores, AuditOutcome(read(package, list(range(6)))), AT + timedelta(days=1))
         found = stores.catalog.package(package.package_id)
         assert found.health is Health.SOUND
         assert found.verified_at == AT + timedelta(days=1)
@@ -123,13 +130,13 @@ def test_a_lost_package_that_can_be_read_again_is_lost_no_more(held: World):
     with one(held) as (stores, package):
         audited(stores, AuditOutcome(lost=[package.package_id]))
         assert stores.catalog.package(package.package_id).health is Health.LOST
-        audited(stores, AuditOutcome(sound={package.package_id: [0, 1, 2, 3]}))
+        audited(stores, AuditOutcome(read(package, [0, 1, 2, 3])))
         assert not stores.catalog.package(package.package_id).lost
 
 
 def test_a_lost_package_with_some_sound_shards_stays_lost(held: World):
     with one(held) as (stores, package):
-        audited(stores, AuditOutcome(sound={package.package_id: [0, 1, 2]}, lost=[package.package_id]))
+        audited(stores, AuditOutcome(read(package, [0, 1, 2]), lost=[package.package_id]))
         assert stores.catalog.package(package.package_id).lost
 
 

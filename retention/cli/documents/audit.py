@@ -17,7 +17,8 @@ class AuditFinding(TypedDict):
     volume: str
     kind: FindingKind
     subject: str | None
-    """What it is about when it is no shard: `journal`, `keyring`, `identity`, `volume`, or a file."""
+    """What it is about when it is no shard: `journal`, `keyring`, `identity`, `volume`, `tier NAME` (late), `machine`
+    (to be doubted), or a file."""
     detail: str
     cells: Count
     """How many cells of the shard are bad."""
@@ -41,6 +42,8 @@ class AuditRun(TypedDict):
     """Shards on volumes that do not answer."""
     settled: Count
     """Shards that waited for a volume and now have one."""
+    left: bool
+    """Whether time or budget ended before everything that is due was read."""
     not_checked: list[str]
     """What could not be looked at, and why: without the root key the keyring, for instance."""
     seconds: float

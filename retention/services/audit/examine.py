@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from retention.package.check import ShardCheck, check_shard
 from retention.package.reader import find_reference
 from retention.package.records import ShardHeader
 from retention.package.shard import Reference, read_header
+from retention.services.audit_record import Method
 from retention.services.volumes import VolumeSet, shard_key
 from retention.storage.volume import ObjectReader
 
@@ -34,10 +35,13 @@ class Examination:
 
     `reference` is None when no shard that could be reached tells what the package must be. `refused` are shards of a
     format this program does not know: findings, and never touched. `found_as` says which other shard lies in a
-    misplaced one's place.
+    misplaced one's place. `read` says how many bytes of each shard were read, `is_partial` that some shards were left
+    for another time.
     """
 
     package: PackageSummary
+    method: Method = Method.FULL
+    is_partial: bool = False
     reference: Reference | None = None
     sound: list[int] = field(default_factory=list)
     unplaced: list[int] = field(default_factory=list)
@@ -46,7 +50,11 @@ class Examination:
     refused: list[int] = field(default_factory=list)
     findings: dict[int, Finding] = field(default_factory=dict)
     found_as: dict[int, ShardHeader] = field(default_factory=dict)
-    read_bytes: int = 0
+    read: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def read_bytes(self) -> int:
+        return sum(self.read.values())
 
     @property
     def is_sound(self) -> bool:
@@ -74,12 +82,15 @@ class Examination:
 
 @contextmanager
 def opened_shards(
-    volumes: VolumeSet, package: PackageSummary, found: Examination
+    volumes: VolumeSet, package: PackageSummary, found: Examination, only: Collection[int] | None = None
 ) -> Iterator[dict[int, ObjectReader]]:
-    """Open the package's shards from the medium; note in `found` which are missing or cannot be reached."""
+    """Open the package's shards (those in `only`) from the medium; note in `found` which are missing or cannot be
+    reached."""
     with ExitStack() as stack:
         opened: dict[int, ObjectReader] = {}
         for shard in package.shards:
+            if only is not None and shard.number not in only:
+                continue
             if shard.volume is None:
                 found.unplaced.append(shard.number)
                 continue
@@ -88,7 +99,7 @@ def opened_shards(
                 reader = volumes[shard.volume].open(key, from_medium=True)
                 opened[shard.number] = stack.enter_context(reader)
             except ObjectNotFoundError:
-                found.findings[shard.number] = _finding(
+                found.findings[shard.number] = finding_of(
                     FindingKind.MISSING, package, shard, "the object is not there"
                 )
             except NotReadyError:
@@ -96,7 +107,9 @@ def opened_shards(
             except VolumeUnavailableError:
                 found.unreachable.append(shard.number)
             except ObjectUnreadableError as error:
-                found.findings[shard.number] = _finding(FindingKind.UNREADABLE, package, shard, error.message)
+                found.findings[shard.number] = finding_of(
+                    FindingKind.UNREADABLE, package, shard, error.message
+                )
         yield opened
 
 
@@ -111,32 +124,34 @@ def _look_at_archived(volumes: VolumeSet, found: Examination, shard: ShardRecord
         found.archived.append(shard.number)
     else:
         detail = f"{size_bytes} bytes in place of {shard.size_bytes}"
-        found.findings[shard.number] = _finding(FindingKind.CORRUPT, found.package, shard, detail)
+        found.findings[shard.number] = finding_of(FindingKind.CORRUPT, found.package, shard, detail)
 
 
-def examine(volumes: VolumeSet, package: PackageSummary, pool: Executor) -> Examination:
-    """Read and verify every shard of the package that can be reached; shards in parallel.
+def examine(
+    volumes: VolumeSet, package: PackageSummary, pool: Executor, only: Collection[int] | None = None
+) -> Examination:
+    """Read and verify every shard of the package (those in `only`) that can be reached; shards in parallel.
 
     Never raises for damage; StorageError for what is nobody's damage (too many open files), which would otherwise be
     repaired.
     """
-    found = Examination(package)
-    with opened_shards(volumes, package, found) as opened:
+    found = Examination(package, is_partial=only is not None and len(only) < len(package.shards))
+    with opened_shards(volumes, package, found, only) as opened:
         try:
             found.reference = find_reference(opened, package.index_root, package.manifest_digest)
         except PackageLostError as error:
-            _without_reference(found, opened, error)
+            without_reference(found, opened, error)
             return found
         checks: dict[int, Future[ShardCheck]] = {
             number: pool.submit(check_shard, reader, found.reference, number)
             for number, reader in opened.items()
         }
         for number, check in checks.items():
-            _judge(found, number, check)
+            judge(found, number, check)
     return found
 
 
-def _without_reference(
+def without_reference(
     found: Examination, opened: Mapping[int, ObjectReader], error: PackageLostError
 ) -> None:
     """No shard says what the others must be; each is at least not what it should be."""
@@ -149,10 +164,11 @@ def _without_reference(
             found.refused.append(number)
         except (IntegrityError, StorageError):
             pass
-        found.findings[number] = _finding(kind, found.package, found.package.shards[number], detail)
+        found.findings[number] = finding_of(kind, found.package, found.package.shards[number], detail)
 
 
-def _judge(found: Examination, number: int, check: Future[ShardCheck]) -> None:
+def judge(found: Examination, number: int, check: Future[ShardCheck]) -> None:
+    """Put what a check of a shard found into the package's examination."""
     shard = found.package.shards[number]
     try:
         result = check.result()
@@ -160,25 +176,25 @@ def _judge(found: Examination, number: int, check: Future[ShardCheck]) -> None:
         found.unreachable.append(number)
         return
     except ObjectUnreadableError as error:
-        found.findings[number] = _finding(FindingKind.UNREADABLE, found.package, shard, error.message)
+        found.findings[number] = finding_of(FindingKind.UNREADABLE, found.package, shard, error.message)
         return
     except UnsupportedFormatError as error:
         found.refused.append(number)
         detail = f"{error.message}; it is left as it is"
-        found.findings[number] = _finding(FindingKind.UNREADABLE, found.package, shard, detail)
+        found.findings[number] = finding_of(FindingKind.UNREADABLE, found.package, shard, detail)
         return
-    found.read_bytes += result.read_bytes
+    found.read[number] = result.read_bytes
     if result.is_sound:
         found.sound.append(number)
     elif result.misplaced is not None and result.header is not None:
         found.found_as[number] = result.header
-        found.findings[number] = _finding(FindingKind.MISPLACED, found.package, shard, result.misplaced)
+        found.findings[number] = finding_of(FindingKind.MISPLACED, found.package, shard, result.misplaced)
     else:
         detail = ", ".join([*result.parts, *([f"{len(result.bad_cells)} cells"] if result.bad_cells else [])])
-        finding = _finding(FindingKind.CORRUPT, found.package, shard, detail)
+        finding = finding_of(FindingKind.CORRUPT, found.package, shard, detail)
         finding.cells = len(result.bad_cells)
         found.findings[number] = finding
 
 
-def _finding(kind: FindingKind, package: PackageSummary, shard: ShardRecord, detail: str) -> Finding:
+def finding_of(kind: FindingKind, package: PackageSummary, shard: ShardRecord, detail: str) -> Finding:
     return Finding(kind, shard.volume or "", package.package_id, shard.number, detail=detail)

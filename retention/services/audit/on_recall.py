@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from retention.catalog.records import PackageSummary
 from retention.policy.plan import fixity_of
 from retention.services import decisions
-from retention.services.audit.audit import Audit, AuditReport
+from retention.services.audit.audit import Audit, AuditReport, Task
 from retention.services.progress import NoProgress
 from retention.services.sessions import Session
 from retention.services.stores import Stores
@@ -40,6 +40,6 @@ def audit_recalled(
     if not wanted:
         return None
     audit = Audit(stores, session, MODE)
-    audit.run(wanted, NoProgress())
+    audit.run(map(Task, wanted), NoProgress())
     audit.commit()
     return audit.report

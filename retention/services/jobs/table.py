@@ -13,18 +13,10 @@ from retention.services.stores import Stores
 
 
 def _audit(stores: Stores, work: Work) -> Done:
-    from itertools import takewhile
+    from retention.services.audit.rounds import run_due
 
-    from retention.services.audit.audit import Audit
-    from retention.services.progress import NoProgress
-    from retention.services.sessions import Session
-
-    with Session(stores.root) as session:
-        run = Audit(stores, session, "due")
-        packages = takewhile(lambda _: not work.stop(), stores.catalog.all_packages())
-        run.run(packages, NoProgress())
-        run.commit()
-    return work.done(run.report, is_left=work.stop(), has_findings=bool(run.report.damaged))
+    report = run_due(stores, stop=work.stop)
+    return work.done(report, is_left=report.left, has_findings=bool(report.findings))
 
 
 def _decisions(stores: Stores, _work: Work) -> Done:

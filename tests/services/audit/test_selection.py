@@ -51,7 +51,15 @@ def test_a_sound_archive_is_read_whole_and_said_to_be_sound(held: World):
     assert report.bytes_read == sum(shard.size_bytes for package in packages for shard in package.shards)
     (entry,) = audit_entries(held)
     assert (entry["mode"], entry["packages"]) == ("all", 2)
-    assert entry["sound"] == {package.package_id: [s.number for s in package.shards] for package in packages}
+    assert entry["checks"] == [
+        [
+            package.package_id,
+            package.tier,
+            "full",
+            [[s.number, 0, s.volume, s.size_bytes, "sound", 0] for s in package.shards],
+        ]
+        for package in packages
+    ]
 
 
 def test_the_reading_is_noted_with_each_package(held: World):

@@ -1,0 +1,241 @@
+"""Audits as the catalog keeps them: which packages were read longest ago, what runs came to, days and samples.
+
+The invariant: whoever asks what is due pays for what is due, however much is held: each list follows an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, insert, select
+
+from retention.catalog.audit_records import (
+    AuditDayRecord,
+    AuditRunRecord,
+    AuditSampleRecord,
+    AuditTotals,
+    PackageReading,
+    TierReadings,
+)
+from retention.catalog.audit_tables import AUDIT_DAY, AUDIT_RUN, AUDIT_SAMPLE
+from retention.catalog.columns import AnyRow
+from retention.catalog.database import Database
+from retention.catalog.packages import KEYS, read_packages
+from retention.catalog.paging import Lane, walk
+from retention.catalog.records import PackageSummary
+from retention.catalog.tables import PACKAGE, SPREAD
+
+_LIVE = PACKAGE.c.superseded_row.is_(None)
+_READING = (
+    PACKAGE.c.id,
+    PACKAGE.c.tier,
+    PACKAGE.c.bytes_stored,
+    PACKAGE.c.data,
+    PACKAGE.c.parity,
+    PACKAGE.c.verified_at,
+    PACKAGE.c.read_at,
+)
+
+
+class Audits:
+    """What the catalog answers about audits."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def longest_unread(self, tier: str, before: datetime) -> Iterator[PackageReading]:
+        """Stream the packages of a tier that have a shard last read before an instant, longest ago first."""
+        return self._readings(
+            Lane(
+                select(PACKAGE.c.verified_at, PACKAGE.c.id).where(
+                    _LIVE, PACKAGE.c.tier == tier, PACKAGE.c.verified_at <= before
+                ),
+                (PACKAGE.c.verified_at, PACKAGE.c.id),
+            )
+        )
+
+    def longest_untouched(self, tier: str, before: datetime) -> Iterator[PackageReading]:
+        """Stream the large packages of a tier (`tables.SPREAD_BYTES`) of which nothing was read since an instant."""
+        return self._readings(
+            Lane(
+                select(PACKAGE.c.read_at, PACKAGE.c.id).where(
+                    SPREAD, PACKAGE.c.tier == tier, PACKAGE.c.read_at <= before
+                ),
+                (PACKAGE.c.read_at, PACKAGE.c.id),
+            )
+        )
+
+    def _readings(self, lane: Lane) -> Iterator[PackageReading]:
+        def read(connection: Connection, page: Sequence[AnyRow]) -> list[PackageReading]:
+            rows = [row for _, row in page]
+            found = {row.id: row for row in connection.execute(_of_rows(rows))}
+            return [_reading(found[row]) for row in rows]
+
+        return walk(self._database, lane, read)
+
+    def on_tier(self, tier: str, after: int, limit: int) -> list[int]:
+        """Return the rows of packages of a tier behind a row, in order of arrival."""
+        wanted = select(PACKAGE.c.id).where(_LIVE, PACKAGE.c.tier == tier, PACKAGE.c.id > after)
+        with self._database.read() as connection:
+            return list(connection.execute(wanted.order_by(PACKAGE.c.id).limit(limit)).scalars())
+
+    def of_tier(self, tier: str, rows: Sequence[int]) -> dict[int, PackageReading]:
+        """Return those of these rows that are packages in force on a tier."""
+        found: dict[int, PackageReading] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(rows), KEYS):
+                some = _of_rows(rows[start : start + KEYS]).where(_LIVE, PACKAGE.c.tier == tier)
+                found.update({row.id: _reading(row) for row in connection.execute(some)})
+        return found
+
+    def packages(self, rows: Sequence[int]) -> list[PackageSummary]:
+        """Return packages in the order of `rows`; those that are superseded by now are left out."""
+        with self._database.read() as connection:
+            found = read_packages(connection, rows)
+        return [found[row] for row in rows if row in found and not found[row].is_superseded]
+
+    def newest_row(self) -> int:
+        """How many packages the journal has told of."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.max(PACKAGE.c.id))).scalar() or 0)
+
+    def count_on(self, tier: str) -> int:
+        """How many packages lie on a tier."""
+        wanted = select(func.count()).select_from(PACKAGE).where(_LIVE, PACKAGE.c.tier == tier)
+        with self._database.read() as connection:
+            return int(connection.execute(wanted).scalar_one())
+
+    def readings_of(self, tier: str, before: Sequence[datetime]) -> TierReadings:
+        """Sum up a tier: linear in what lies on it, for reports and not for planning."""
+        own = _LIVE, PACKAGE.c.tier == tier
+        sums = (
+            func.count(),
+            func.coalesce(func.sum(PACKAGE.c.bytes_stored), 0),
+            func.min(PACKAGE.c.verified_at),
+        )
+        with self._database.read() as connection:
+            packages, stored, oldest_at = connection.execute(select(*sums).where(*own)).one()
+            counts = [
+                int(
+                    connection.execute(
+                        select(func.count()).select_from(PACKAGE).where(*own, PACKAGE.c.verified_at < each)
+                    ).scalar_one()
+                )
+                for each in before
+            ]
+        return TierReadings(tier, packages, int(stored), oldest_at, tuple(counts))
+
+    def late_on(self, tier: str, before: datetime) -> int:
+        """How many packages of a tier were last read whole before an instant: from the index alone."""
+        wanted = select(func.count()).select_from(PACKAGE).where(_LIVE, PACKAGE.c.tier == tier)
+        with self._database.read() as connection:
+            return int(connection.execute(wanted.where(PACKAGE.c.verified_at < before)).scalar_one())
+
+    def runs(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[AuditRunRecord]:
+        """Stream what audits came to in a time, oldest first."""
+        wanted = select(AUDIT_RUN.c.at, AUDIT_RUN.c.sequence)
+        if since is not None:
+            wanted = wanted.where(AUDIT_RUN.c.at >= since)
+        if until is not None:
+            wanted = wanted.where(AUDIT_RUN.c.at < until)
+
+        def read(connection: Connection, page: Sequence[AnyRow]) -> list[AuditRunRecord]:
+            some = select(AUDIT_RUN).where(AUDIT_RUN.c.sequence.in_([row.sequence for row in page]))
+            found = {row.sequence: AuditRunRecord(*row) for row in connection.execute(some)}
+            return [found[row.sequence] for row in page]
+
+        return walk(self._database, Lane(wanted, (AUDIT_RUN.c.at, AUDIT_RUN.c.sequence)), read)
+
+    def totals(self, since: datetime) -> AuditTotals:
+        """Sum up the audits since an instant; `last_at` is that of the last one ever."""
+        sums = [
+            func.coalesce(func.sum(column), 0)
+            for column in (AUDIT_RUN.c.packages, AUDIT_RUN.c.bytes_read, AUDIT_RUN.c.milliseconds)
+        ]
+        with self._database.read() as connection:
+            row = connection.execute(select(func.count(), *sums).where(AUDIT_RUN.c.at >= since)).one()
+            last_at = connection.execute(select(func.max(AUDIT_RUN.c.at))).scalar()
+        runs, packages, bytes_read, milliseconds = (int(value) for value in row)
+        return AuditTotals(runs, packages, bytes_read, milliseconds, last_at)
+
+    def days(self) -> list[AuditDayRecord]:
+        """Every day whose results the journal committed to, oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(AUDIT_DAY).order_by(AUDIT_DAY.c.day))
+            return [AuditDayRecord(r.day, r.sequence, r.results, r.bytes_read, bytes(r.digest)) for r in rows]
+
+    def last_sample(self, tier: str) -> AuditSampleRecord | None:
+        """The sample of a tier's newest round, None before the first."""
+        wanted = select(AUDIT_SAMPLE).where(AUDIT_SAMPLE.c.tier == tier)
+        with self._database.read() as connection:
+            row = connection.execute(wanted.order_by(AUDIT_SAMPLE.c.round.desc()).limit(1)).first()
+        if row is None:
+            return None
+        return AuditSampleRecord(
+            row.tier, row.round, row.sequence, row.began_at, bytes(row.seed), row.packages, row.among
+        )
+
+
+class AuditWriting:
+    """What may be noted about audits in one step of the committer. Noting an entry twice changes nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def run(self, record: AuditRunRecord) -> None:
+        """Note what an `audit.run` entry came to."""
+        known = select(AUDIT_RUN.c.sequence).where(AUDIT_RUN.c.sequence == record.sequence)
+        if self._connection.execute(known).first() is None:
+            values = {
+                "sequence": record.sequence,
+                "at": record.at,
+                "mode": record.mode,
+                "packages": record.packages,
+                "shards": record.shards,
+                "bytes_read": record.bytes_read,
+                "milliseconds": record.milliseconds,
+                "flawed": record.flawed,
+                "findings": record.findings,
+                "lost": record.lost,
+            }
+            self._connection.execute(insert(AUDIT_RUN), values)
+
+    def day(self, record: AuditDayRecord) -> None:
+        """Note what the journal says a day's results are; the first that it said counts."""
+        known = select(AUDIT_DAY.c.day).where(AUDIT_DAY.c.day == record.day)
+        if self._connection.execute(known).first() is None:
+            values: dict[str, date | int | bytes] = {
+                "day": record.day,
+                "sequence": record.sequence,
+                "results": record.results,
+                "bytes_read": record.bytes_read,
+                "digest": record.digest,
+            }
+            self._connection.execute(insert(AUDIT_DAY), values)
+
+    def sample(self, record: AuditSampleRecord) -> None:
+        """Note a round's sample; the first seed that was said for a round counts."""
+        same = AUDIT_SAMPLE.c.tier == record.tier, AUDIT_SAMPLE.c.round == record.round
+        if self._connection.execute(select(AUDIT_SAMPLE.c.tier).where(*same)).first() is None:
+            values = {
+                "tier": record.tier,
+                "round": record.round,
+                "sequence": record.sequence,
+                "began_at": record.began_at,
+                "seed": record.seed,
+                "packages": record.packages,
+                "among": record.among,
+            }
+            self._connection.execute(insert(AUDIT_SAMPLE), values)
+
+
+def _of_rows(rows: Sequence[int]) -> Select[tuple[Any, ...]]:
+    return select(*_READING).where(PACKAGE.c.id.in_(rows))
+
+
+def _reading(row: AnyRow) -> PackageReading:
+    return PackageReading(
+        row.id, row.tier, row.bytes_stored, row.data + row.parity, row.verified_at, row.read_at
+    )

@@ -1,0 +1,47 @@
+"""Doubting the machine: when too much of what is read is bad, the archive is not what is broken.
+
+Bad memory or a broken library finds damage everywhere; rewriting an archive on their word would destroy it. One disk
+that rots damages its own volume and no other: so the volume with the largest share of bad shards is left out, and the
+rest is judged. The invariant: once in doubt, a run repairs nothing more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from retention.model.findings import FindingKind
+from retention.services.audit.examine import Examination
+
+ENOUGH_SHARDS = 100
+"""Fewer readings than this say nothing about a machine."""
+
+
+class Doubt:
+    """Counts what was read and what was bad; `stop_at` is the share from which on repairs stop."""
+
+    def __init__(self, stop_at: float) -> None:
+        self._stop_at = stop_at
+        self._read: Counter[str] = Counter()
+        self._bad: Counter[str] = Counter()
+        self._why: str | None = None
+
+    def note(self, found: Examination) -> None:
+        """Count a package's shards: what is missing or in the wrong place is no sign of bad reading."""
+        for number in found.read:
+            volume = found.package.shards[number].volume or ""
+            self._read[volume] += 1
+            finding = found.findings.get(number)
+            self._bad[volume] += finding is not None and finding.kind is FindingKind.CORRUPT
+
+    def why(self) -> str | None:
+        """Return why nothing should be repaired any more, None as long as it may be."""
+        if self._why is None and sum(self._read.values()) >= ENOUGH_SHARDS:
+            worst = max(self._read, key=lambda volume: self._bad[volume] / self._read[volume])
+            read = self._read.total() - self._read[worst]
+            bad = self._bad.total() - self._bad[worst]
+            if read and bad / read > self._stop_at:
+                self._why = (
+                    f"{bad} of {read} shards were bad on volumes beside {worst}: repairs have stopped, because this"
+                    " machine's memory or libraries may be what is broken; check them, then audit again"
+                )
+        return self._why
