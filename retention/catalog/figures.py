@@ -12,7 +12,8 @@ from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, case, extract, func, select
 
-from retention.catalog.tables import INSTITUTION, PACKAGE, SHARD, STUDY, VOLUME
+from retention.catalog.metering import Metering
+from retention.catalog.tables import INSTITUTION, PACKAGE, SERIES, SHARD, STUDY, VOLUME
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,15 @@ class Placed:
     domain: str
     shards: int
     bytes_stored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """Packages of a tier with shards that are not sound, by how many more may fail (negative: too many have)."""
+
+    tier: str
+    left: int
+    packages: int
 
 
 class Figures:
@@ -195,6 +205,41 @@ class Figures:
             .order_by(*columns)
         )
         return [Flawed(tier, state, shards) for tier, state, shards in self._connection.execute(statement)]
+
+    def margins(self) -> list[Margin]:
+        """Return how far packages that are not whole are from being lost."""
+        bad = (
+            select(SHARD.c.package_row, func.count().label("bad"))
+            .where(SHARD.c.state != "sound")
+            .group_by(SHARD.c.package_row)
+            .subquery()
+        )
+        left = PACKAGE.c.parity - bad.c.bad
+        statement = (
+            select(PACKAGE.c.tier, left, func.count())
+            .join(bad, bad.c.package_row == PACKAGE.c.id)
+            .join(INSTITUTION, INSTITUTION.c.id == PACKAGE.c.institution_row)
+            .where(PACKAGE.c.superseded_row.is_(None), *_of(self._institution))
+            .group_by(PACKAGE.c.tier, left)
+            .order_by(PACKAGE.c.tier, left)
+        )
+        return [
+            Margin(tier, margin, packages) for tier, margin, packages in self._connection.execute(statement)
+        ]
+
+    def series(self) -> int:
+        """Return how many series are held."""
+        statement = (
+            select(func.count(SERIES.c.id))
+            .join(STUDY, STUDY.c.id == SERIES.c.study_row)
+            .join(INSTITUTION, INSTITUTION.c.id == STUDY.c.institution_row)
+            .where(*_of(self._institution))
+        )
+        return int(self._connection.execute(statement).scalar() or 0)
+
+    def metering(self, before: datetime) -> Metering:
+        """Return the sums by month of what was before an instant."""
+        return Metering(self._connection, before, self._institution)
 
     def placed(self) -> list[Placed]:
         """Return what lies on each volume, all institutions together."""

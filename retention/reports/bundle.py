@@ -10,7 +10,6 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from importlib import resources
 from pathlib import Path
 
 from retention.model.canonical import JsonValue, canonical_json
@@ -18,11 +17,6 @@ from retention.model.errors import UsageError
 from retention.reports.standalone.verify_report import CONTEXT, MANIFEST, NOTE
 
 VERIFIER = "verify_report.py"
-
-
-def verifier_text() -> bytes:
-    """Return the single-file verifier that goes into every bundle."""
-    return resources.files("retention.reports.standalone").joinpath(VERIFIER).read_bytes()
 
 
 def manifest(files: Mapping[str, bytes], key: str, **about: JsonValue) -> bytes:

@@ -1,6 +1,6 @@
-"""The report as a PDF: typeset by typst from the JSON document, PDF/A-2b, the same bytes for the same document.
+"""Documents as PDF: typeset by typst from their JSON, PDF/A-2b (PDF/A-3b with attachments), the same bytes every time.
 
-The template shows the document and nothing else; text of the document never becomes markup.
+A template shows the document and nothing else; text of the document never becomes markup.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 from retention.model.errors import UsageError
 
 STANDARD: Final = "a-2b"
+STANDARD_WITH_ATTACHMENTS: Final = "a-3b"
 _FILES = resources.files("retention.reports")
 
 
@@ -22,8 +23,17 @@ def words(language: str) -> dict[str, Any]:
     return tomllib.loads(_FILES.joinpath("wording", f"{language}.toml").read_text("utf-8"))
 
 
-def typeset(document: bytes, language: str, made_at: datetime) -> bytes:
-    """Return the PDF of a report, given as its JSON. Raises UsageError when typst is not installed."""
+def typeset(
+    document: bytes,
+    language: str,
+    made_at: datetime,
+    template: str = "template",
+    attached: bytes | None = None,
+) -> bytes:
+    """Return the PDF of a document, given as its JSON; `attached` becomes its one attachment.
+
+    Raises UsageError when typst is not installed.
+    """
     try:
         import typst
     except ImportError as error:
@@ -32,15 +42,16 @@ def typeset(document: bytes, language: str, made_at: datetime) -> bytes:
             hint="install retention with its extra: pip install 'retention[reports]'",
         ) from error
     inputs = {
-        "report": document.decode("utf-8"),
+        "document": document.decode("utf-8"),
+        "attached": "" if attached is None else attached.decode("utf-8"),
         "words": json.dumps(words(language), ensure_ascii=False),
     }
-    with resources.as_file(_FILES.joinpath("template.typ")) as template:
+    with resources.as_file(_FILES) as folder:
         return typst.compile(
-            str(template),
-            root=str(template.parent),
+            str(folder / f"{template}.typ"),
+            root=str(folder),
             sys_inputs=inputs,
-            pdf_standards=STANDARD,
+            pdf_standards=STANDARD if attached is None else STANDARD_WITH_ATTACHMENTS,
             timestamp=int(made_at.timestamp()),
             ignore_system_fonts=True,
         )

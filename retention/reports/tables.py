@@ -13,14 +13,16 @@ Rows = Sequence[JsonValue]
 TABLES: Mapping[str, tuple[str, str]] = {
     "holdings_by_tier": ("holdings", "by_tier"),
     "holdings_by_modality": ("holdings", "by_modality"),
-    "arrived_by_month": ("holdings", "arrived_by_month"),
+    "stored_by_month": ("holdings", "stored_by_month"),
     "fixity_by_tier": ("fixity", "tiers"),
     "incidents": ("fixity", "incidents"),
     "volumes": ("copies", "volumes"),
     "states": ("retention", "states"),
     "endings": ("retention", "endings"),
+    "policy_changes": ("policy_changes", ""),
+    "metering": ("metering", ""),
 }
-"""Each table, and where its rows stand in the document."""
+"""Each table, and where its rows stand in the document: a section, and a part of it if it is not the whole."""
 
 
 def tables(document: Mapping[str, JsonValue]) -> dict[str, bytes]:
@@ -28,7 +30,7 @@ def tables(document: Mapping[str, JsonValue]) -> dict[str, bytes]:
     found = {}
     for name, (section, part) in TABLES.items():
         within = document[section]
-        rows = within[part] if isinstance(within, Mapping) else []
+        rows = within[part] if isinstance(within, Mapping) and part else within
         if isinstance(rows, Sequence) and rows:
             found[name] = parquet(rows)
     return found

@@ -237,13 +237,19 @@ def ask(url: str, data: bytes) -> bytes:
     is not one over this."""
     from retention.journal.timestamp import read_answer, request_for
 
+    answer = send_query(url, request_for(data))
+    read_answer(answer, data)
+    return answer
+
+
+def send_query(url: str, query: bytes) -> bytes:
+    """Return what an authority answers to a query, whatever it is. Raises OSError; ValueError: that is no address."""
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"{url} is no address of a timestamp authority")
     headers = {"Content-Type": "application/timestamp-query"}
-    request = urllib.request.Request(url, request_for(data), headers)  # noqa: S310  # http and https only, above
+    request = urllib.request.Request(url, query, headers)  # noqa: S310  # http and https only, above
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310  # as above
         answer: bytes = response.read(ANSWER_BYTES)
-    read_answer(answer, data)
     return answer
 
 

@@ -15,7 +15,8 @@ from retention.cli.invocation import Result, command, current
 from retention.cli.names import require_institution
 
 if TYPE_CHECKING:
-    from retention.cli.documents.report import ReportCompliance, ReportVerify
+    from retention.cli.documents.report import ReportCompliance, ReportVerifier, ReportVerify
+    from retention.reports.standalone.verdict import Verdict
     from retention.services.compliance.report import MadeReport
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 9998
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     group.callback()(_group)
     group.command("compliance")(compliance)
     group.command("verify")(verify)
+    group.command("verifier")(verifier)
     app.add_typer(group, name="report")
 
 
@@ -57,6 +59,7 @@ def compliance(
         "exceptions": list(made.exceptions),
         "not_checked": list(made.not_checked),
         "digest": made.digest,
+        "timestamped": made.is_timestamped,
         "signing_key": made.signing_key,
     }
     return Result(data, _lines(made))
@@ -94,36 +97,61 @@ def _day(text: str) -> date:
 
 @command("report verify")
 def verify(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The report's folder.")],
+    bundle: Annotated[Path, typer.Argument(metavar="PATH", help="The report's folder, or an attestation.")],
     trust: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Public keys that you had by another way.")
+        Path | None, typer.Option(metavar="FILE", help="Keys and certificates that you had by another way.")
     ] = None,
 ) -> Result[ReportVerify]:
-    """Check a bundle: offline, without an archive. Without --trust the signer is not established."""
-    from retention.reports.standalone.verify_report import NotValidError, read_trust
-    from retention.reports.standalone.verify_report import verify as verify_bundle
+    """Check a report or an attestation: offline, without an archive. Without --trust the signer is not established."""
+    from retention.reports.standalone.notes import NotValidError
+    from retention.reports.standalone.verdict import Trusted, read_trust
+    from retention.reports.standalone.verify_report import verify as verify_path
 
-    if not bundle.is_dir():
+    if not bundle.exists():
         raise current.usage_error("report.no_bundle", folder=bundle)
     try:
-        keys = [] if trust is None else read_trust(trust)
+        trusted = Trusted() if trust is None else read_trust(trust)
     except NotValidError as error:
         raise current.usage_error("report.no_trust", file=trust, reason=error) from error
-    verdict = verify_bundle(bundle, keys)
+    verdict = verify_path(bundle, trusted)
     data: ReportVerify = {
         "valid": verdict.valid,
         "trusted": verdict.trusted,
         "signer": verdict.signer,
         "files": verdict.files,
         "entries": verdict.entries,
+        "seals": verdict.seals,
         "timestamps": verdict.timestamps,
+        "kind": verdict.about,
+        "failed_checks": verdict.failed_checks,
+        "not_checked": verdict.not_checked,
         "problems": verdict.problems,
     }
-    lines = [current.say("report.problem", problem=problem) for problem in verdict.problems]
-    if verdict.valid:
-        lines.append(
-            current.say("report.valid", files=verdict.files, entries=verdict.entries, signer=verdict.signer)
-        )
-        lines.append(current.say("report.trusted" if verdict.trusted else "report.not_trusted"))
     is_good = verdict.valid and verdict.trusted
-    return Result(data, lines, exit_codes.DONE if is_good else exit_codes.FINDINGS)
+    return Result(data, _verified(verdict), exit_codes.DONE if is_good else exit_codes.FINDINGS)
+
+
+def _verified(verdict: Verdict) -> Iterator[str]:
+    yield from (current.say("report.problem", problem=problem) for problem in verdict.problems)
+    if not verdict.valid:
+        return
+    yield current.say("report.valid", files=verdict.files, entries=verdict.entries, signer=verdict.signer)
+    yield current.say("report.proofs", seals=verdict.seals, timestamps=verdict.timestamps)
+    yield from (current.say("report.failed_check", check=one) for one in verdict.failed_checks)
+    yield from (current.say("report.unchecked", what=one) for one in verdict.not_checked)
+    yield current.say("report.trusted" if verdict.trusted else "report.not_trusted")
+
+
+@command("report verifier")
+def verifier(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The new file.")],
+) -> Result[ReportVerifier]:
+    """Write the verifier that needs Python alone: one file, for whoever has no retention."""
+    from retention.reports.single_file import verifier_text
+
+    try:
+        with out.open("xb") as file:
+            file.write(verifier_text())
+    except FileExistsError:
+        raise current.usage_error("report.exists", file=out) from None
+    return Result({"file": str(out)}, [current.say("report.written", file=out)])

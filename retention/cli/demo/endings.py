@@ -12,6 +12,7 @@ from typing import Any
 from retention.journal import merkle
 from retention.journal.checkpoint import Checkpoint, Note
 from retention.model.canonical import canonical_json
+from retention.reports.standalone.verdict import Trusted
 from retention.reports.standalone.verify_report import verify
 
 
@@ -55,7 +56,7 @@ def finds_nothing(document: Mapping[str, Any]) -> bool:
 
 def is_accepted(bundle: Path, key: str) -> bool:
     """`retention report verify --trust`."""
-    verdict = verify(bundle, [key])
+    verdict = verify(bundle, Trusted([key]))
     return verdict.valid and verdict.trusted
 
 

@@ -1,13 +1,16 @@
-"""Verify a compliance report of a retention archive, offline, with Python 3.11 or newer and nothing else.
+"""Verify a compliance report or an attestation of a retention archive, offline, with Python 3.11 or newer alone.
 
-    python verify_report.py BUNDLE [--trust FILE]
+    python verify_report.py BUNDLE-OR-FILE [--trust FILE]
 
-A bundle is a folder. `bundle.json` lists every other file with its length and SHA-256; `bundle.note` is its signature
-(C2SP signed-note, Ed25519); `journal/checkpoint.note` is the journal's signed size and root (C2SP tlog-checkpoint), and
-`journal/consistency.json` proves that it continues what the journal was when the period began (RFC 9162, 2.1.4).
+A report is a folder. `bundle.json` lists every other file with its length and SHA-256; `bundle.note` is its signature
+(C2SP signed-note, Ed25519); `report.pdf` is signed inside too (PAdES); `journal/checkpoint.note` is the journal's
+signed size and root (C2SP tlog-checkpoint), and `journal/consistency.json` proves that it continues what the journal
+was when the period began, and each seal in `seals/` (RFC 9162, 2.1.4); `*.tsr` are timestamps of others (RFC 3161).
+An attestation is one file, JSON or PDF.
 
-The trust file is text: one public key a line (`name+hash+key`), lines starting with # are comments. It must have come
-to you by another way than the bundle. Without it a bundle can be consistent, but nobody knows who signed it.
+The trust file is text: one public key a line (`name+hash+key`), lines starting with # are comments; certificates of
+timestamp authorities in PEM. It must have come to you by another way than what you verify. Without it everything can
+be consistent, but nobody knows who signed it. What could not be checked is said.
 
 Ends with 0: valid and trusted; 4: not valid, or valid but not trusted; 2: usage.
 """
@@ -15,48 +18,46 @@ Ends with 0: valid and trusted; 4: not valid, or valid but not trusted; 2: usage
 from __future__ import annotations
 
 import argparse
-import base64
-import binascii
 import hashlib
-import json
 import os
 import sys
-from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+
+from retention.reports.standalone.attestations import hashes, rows, verify_attestation
+from retention.reports.standalone.notes import (
+    NotValidError,
+    from_hex,
+    number_of,
+    parse_canonical,
+    parse_key,
+    read_small,
+    signed_text,
+    text_of,
+)
+from retention.reports.standalone.stamps import check_pdf, check_timestamp, leads_to
+from retention.reports.standalone.trees import Checkpoint, is_consistent, read_checkpoint, stamped_part
+from retention.reports.standalone.verdict import Trusted, Verdict, read_trust
 
 MANIFEST = "bundle.json"
 NOTE = "bundle.note"
 CHECKPOINT = "journal/checkpoint.note"
+CHECKPOINT_STAMP = "journal/checkpoint.tsr"
 CONSISTENCY = "journal/consistency.json"
+SEALS = "seals"
 REPORT = "report.json"
+PDF = "report.pdf"
 CONTEXT = "retention/report-bundle/v1"
 MAX_FILES = 10_000
-MAX_TEXT_BYTES = 64 * 1024 * 1024
-DASH = "— "
 
 
-class NotValidError(Exception):
-    """Something is not as it was signed; the message says what."""
+def verify(path: Path, trusted: Trusted) -> Verdict:
+    """Verify a report's bundle (a folder) or an attestation (a file)."""
+    return verify_bundle(path, trusted) if path.is_dir() else verify_attestation(path, trusted)
 
 
-@dataclass
-class Verdict:
-    """What was found. `valid`: all is as one key signed it; `trusted`: that key is one the verifier was given."""
-
-    problems: list[str] = field(default_factory=list)
-    signer: str | None = None
-    trusted: bool = False
-    files: int = 0
-    entries: int = 0
-    timestamps: int = 0
-
-    @property
-    def valid(self) -> bool:
-        return not self.problems
-
-
-def verify(bundle: Path, trusted_keys: list[str]) -> Verdict:
-    """Verify a bundle against the public keys of a trust file (which may be none)."""
+def verify_bundle(bundle: Path, trusted: Trusted) -> Verdict:
+    """Verify a bundle against what the verifier knew before (which may be nothing)."""
     verdict = Verdict()
     try:
         manifest_bytes = read_small(bundle / MANIFEST)
@@ -68,25 +69,13 @@ def verify(bundle: Path, trusted_keys: list[str]) -> Verdict:
         verdict.problems.append(str(error))
         return verdict
     verdict.files = check_files(bundle, manifest, verdict.problems)
-    try:
-        verdict.entries = check_journal(bundle, key)
-    except NotValidError as error:
-        verdict.problems.append(str(error))
-    verdict.trusted = verdict.valid and key in trusted_keys
+    for check in (check_journal, check_signed_pdf):
+        try:
+            check(bundle, key, trusted, verdict)
+        except NotValidError as error:
+            verdict.problems.append(str(error))
+    verdict.trusted = verdict.valid and key in trusted.keys
     return verdict
-
-
-def read_trust(path: Path) -> list[str]:
-    """Return the public keys in a trust file. Raises NotValidError for a line that is neither key nor comment."""
-    keys, in_block = [], False
-    for line in read_small(path).decode("utf-8", "replace").splitlines():
-        in_block = in_block or line.startswith("-----BEGIN ")
-        if in_block:  # certificates of timestamp authorities may stand in the same file
-            in_block = not line.startswith("-----END ")
-        elif line.strip() and not line.startswith("#"):
-            parse_key(line.strip())
-            keys.append(line.strip())
-    return keys
 
 
 def check_signature(note: bytes, key: str, manifest: bytes) -> None:
@@ -114,159 +103,87 @@ def check_files(bundle: Path, manifest: dict[str, object], problems: list[str]) 
     return len(found)
 
 
-def check_journal(bundle: Path, key: str) -> int:
-    """Check the journal's checkpoint, the proof, and that the report speaks of them; return the journal's size."""
-    lines = signed_text(read_small(bundle / CHECKPOINT), key, CHECKPOINT).split("\n")
-    if len(lines) < 4 or not lines[1].isdigit():
-        raise NotValidError(f"{CHECKPOINT} is not a checkpoint")
-    size, root = int(lines[1]), unbase64(lines[2], CHECKPOINT)
+def check_journal(bundle: Path, key: str, trusted: Trusted, verdict: Verdict) -> None:
+    """Check the journal's checkpoint, the seals, the proofs between them, and that the report speaks of them."""
+    note = read_small(bundle / CHECKPOINT)
+    checkpoint = read_checkpoint(note, [key], CHECKPOINT)
+    verdict.entries = checkpoint.size
     proof = parse_canonical(read_small(bundle / CONSISTENCY), CONSISTENCY)
-    first, second = number_of(proof, "first_size"), number_of(proof, "second_size")
-    hashes = proof.get("proof")
-    if not isinstance(hashes, list) or not all(isinstance(one, str) for one in hashes):
-        raise NotValidError(f"{CONSISTENCY} has no proof")
-    first_root, second_root = from_hex(text_of(proof, "first_root")), from_hex(text_of(proof, "second_root"))
-    if (second, second_root) != (size, root):
+    first = Checkpoint(number_of(proof, "first_size"), from_hex(text_of(proof, "first_root")), b"")
+    last = number_of(proof, "second_size"), from_hex(text_of(proof, "second_root"))
+    if last != (checkpoint.size, checkpoint.root):
         raise NotValidError(f"{CONSISTENCY} is about another journal than {CHECKPOINT}")
-    if not is_consistent(first, second, first_root, second_root, [from_hex(one) for one in hashes]):
+    if not is_consistent(first.size, checkpoint.size, first.root, checkpoint.root, hashes(proof, "proof")):
         raise NotValidError("the journal does not continue what it was when the period began")
+    check_stamp(bundle, CHECKPOINT_STAMP, note, trusted, verdict)
+    check_seals(bundle, checkpoint, proof, [key, *trusted.keys], trusted, verdict)
     report = parse_canonical(read_small(bundle / REPORT), REPORT)
     journal = report.get("journal")
-    if not isinstance(journal, dict) or (journal.get("root"), journal.get("root_before")) != (
-        root.hex(),
-        first_root.hex(),
-    ):
+    expected = (checkpoint.root.hex(), first.root.hex())
+    if not isinstance(journal, dict) or (journal.get("root"), journal.get("root_before")) != expected:
         raise NotValidError(f"{REPORT} is about another journal than {CHECKPOINT}")
-    return size
 
 
-def is_consistent(first: int, second: int, first_root: bytes, second_root: bytes, proof: list[bytes]) -> bool:
-    """RFC 9162 section 2.1.4.2."""
-    if not 0 <= first <= second:
-        return False
-    if first in (0, second):
-        return not proof and (first == 0 or first_root == second_root)
-    if first & (first - 1) == 0:
-        proof = [first_root, *proof]
-    if not proof:
-        return False
-    node, last = first - 1, second - 1
-    while node & 1:
-        node, last = node >> 1, last >> 1
-    old = new = proof[0]
-    for one in proof[1:]:
-        if last == 0:
-            return False
-        if node & 1 or node == last:
-            old, new = node_hash(one, old), node_hash(one, new)
-            while not node & 1 and node:
-                node, last = node >> 1, last >> 1
-        else:
-            new = node_hash(new, one)
-        node, last = node >> 1, last >> 1
-    return last == 0 and old == first_root and new == second_root
+def check_seals(
+    bundle: Path,
+    checkpoint: Checkpoint,
+    proof: dict[str, object],
+    keys: list[str],
+    trusted: Trusted,
+    verdict: Verdict,
+) -> None:
+    """Check every seal: its signature and timestamp, that it names the one before, that the next tree continues it."""
+    before: Checkpoint | None = None
+    proofs = {number_of(one, "first"): one for one in rows(proof, "seals")}
+    names = sorted(path.name for path in (bundle / SEALS).glob("*.seal"))
+    verdict.seals = len(names)
+    found = []
+    for name in names:
+        note = read_small(bundle / SEALS / name)
+        seal = read_checkpoint(note, keys, name)
+        check_stamp(bundle, f"{SEALS}/{name.removesuffix('.seal')}.tsr", stamped_part(note), trusted, verdict)
+        if before is not None and seal.links.get(before.size) not in (None, before.digest):
+            raise NotValidError(f"{name} continues another seal over {before.size} entries")
+        if before is not None and before.size not in seal.links:
+            raise NotValidError(f"{name} does not continue the seal over {before.size} entries")
+        for size, digest in seal.stamps.items():
+            stamp = bundle / SEALS / f"{size:012d}.tsr"
+            if stamp.exists() and hashlib.sha256(read_small(stamp)).digest() != digest:
+                raise NotValidError(f"{name} names another timestamp of the seal over {size} entries")
+        found.append(seal)
+        before = seal
+    for seal, after in pairwise([*found, checkpoint]):
+        step = proofs.get(seal.size)
+        if step is None or not is_consistent(
+            seal.size, after.size, seal.root, after.root, hashes(step, "proof")
+        ):
+            raise NotValidError(f"the journal does not continue the seal over {seal.size} entries")
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
-
-
-def signed_text(note: bytes, key: str, name: str) -> str:
-    """Return the text of a signed note, once the key's signature under it is found to be right (C2SP signed-note)."""
+def check_stamp(bundle: Path, name: str, over: bytes, trusted: Trusted, verdict: Verdict) -> None:
+    """Check a timestamp if it is there; say that it is not, if not."""
+    if not (bundle / name).exists():
+        verdict.not_checked.append(f"when {name.removesuffix('.tsr')} was made: it is not timestamped")
+        return
     try:
-        whole = note.decode("utf-8")
-    except UnicodeDecodeError:
-        raise NotValidError(f"{name} is not a signed note") from None
-    body, separator, signatures = whole.rpartition("\n\n")
-    text = body + "\n"
-    signer, key_hash, public = parse_key(key)
-    signed = False
-    if not separator or not signatures.endswith("\n"):
-        raise NotValidError(f"{name} is not a signed note")
-    for line in signatures[:-1].split("\n"):
-        who, _, encoded = line.removeprefix(DASH).partition(" ")
-        signature = unbase64(encoded, name)
-        if not line.startswith(DASH) or base64.b64encode(signature).decode() != encoded:
-            raise NotValidError(f"{name} has a line that is no signature")
-        if who == signer and signature[:4] == key_hash:
-            if not ed25519_verify(public, text.encode(), signature[4:]):
-                raise NotValidError(f"the signature in {name} is wrong")
-            signed = True
-        elif who == signer:
-            raise NotValidError(f"{name} is signed with another key")
-    if not signed:
-        raise NotValidError(f"{name} is not signed by {signer}")
-    return text
+        verdict.count_stamp(name, check_timestamp(read_small(bundle / name), over, trusted.certificates))
+    except NotValidError as error:
+        raise NotValidError(f"{name}: {error}") from None
 
 
-def parse_key(text: str) -> tuple[str, bytes, bytes]:
-    """Return name, hash and public key of `name+hash+key`."""
-    name, _, rest = text.partition("+")
-    key_hash, _, encoded = rest.partition("+")
-    key = unbase64(encoded, "a public key")
-    expected = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
-    if len(key) != 33 or key[:1] != b"\x01" or expected.hex() != key_hash:
-        raise NotValidError(f"not a public key: {text[:80]!r}")
-    return name, expected, key[1:]
-
-
-# Ed25519, RFC 8032 section 5.1: verification only. Slow, but a bundle has two signatures.
-
-P = 2**255 - 19
-L = 2**252 + 27742317777372353535851937790883648493
-D = -121665 * pow(121666, P - 2, P) % P
-SQRT_M1 = pow(2, (P - 1) // 4, P)
-Point = tuple[int, int, int, int]
-
-
-def add(a: Point, b: Point) -> Point:
-    e, f = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
-    g, h = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
-    i, j, k, m = f - e, h - g, h + g, f + e
-    return i * j % P, k * m % P, j * k % P, i * m % P
-
-
-def multiply(scalar: int, point: Point) -> Point:
-    result: Point = (0, 1, 1, 0)
-    while scalar:
-        if scalar & 1:
-            result = add(result, point)
-        point, scalar = add(point, point), scalar >> 1
-    return result
-
-
-def decompress(data: bytes) -> Point | None:
-    encoded = int.from_bytes(data, "little")
-    sign, y = encoded >> 255, encoded & ((1 << 255) - 1)
-    if y >= P:
-        return None
-    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
-    x = pow(square, (P + 3) // 8, P)
-    if (x * x - square) % P:
-        x = x * SQRT_M1 % P
-    if (x * x - square) % P or (x == 0 and sign):
-        return None
-    if x & 1 != sign:
-        x = P - x
-    return x, y, 1, x * y % P
-
-
-def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> bool:
-    if len(signature) != 64:
-        return False
-    key, commitment = decompress(public), decompress(signature[:32])
-    scalar = int.from_bytes(signature[32:], "little")
-    base = decompress((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
-    if key is None or commitment is None or base is None or scalar >= L:
-        return False
-    challenge = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
-    left, right = multiply(scalar, base), add(commitment, multiply(challenge, key))
-    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (
-        left[1] * right[2] - right[1] * left[2]
-    ) % P == 0
-
-
-# Reading
+def check_signed_pdf(bundle: Path, key: str, trusted: Trusted, verdict: Verdict) -> None:
+    """Check the signature inside the PDF, and say whose it is if it is not the archive's own."""
+    try:
+        signed, is_judged = check_pdf(read_small(bundle / PDF))
+    except NotValidError as error:
+        raise NotValidError(f"{PDF}: {error}") from None
+    is_own = signed.signer.public_bytes() == parse_key(key)[2]
+    if not is_judged:
+        verdict.not_checked.append(f"the signature inside {PDF}: its algorithm is not known here")
+    elif not is_own and not leads_to(signed, trusted.certificates, signed.signer.ends):
+        verdict.not_checked.append(
+            f"whose certificate {PDF} is signed with: its authority is not in the trust file"
+        )
 
 
 def walk(folder: Path) -> list[Path]:
@@ -293,71 +210,29 @@ def sha256_of(path: Path) -> str | None:
     return digest.hexdigest()
 
 
-def read_small(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_TEXT_BYTES:
-            raise NotValidError(f"{path.name} is too large")
-        return path.read_bytes()
-    except OSError as error:
-        raise NotValidError(f"{path.name} cannot be read: {error.strerror}") from None
-
-
-def parse_canonical(data: bytes, name: str) -> dict[str, object]:
-    """Read JSON that must be in the one form it was written in (RFC 8785)."""
-    try:
-        value = json.loads(data)
-        again = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        raise NotValidError(f"{name} is not JSON") from None
-    if again != data or not isinstance(value, dict):
-        raise NotValidError(f"{name} is not in the form it was written in")
-    return value
-
-
-def text_of(value: dict[str, object], name: str) -> str:
-    found = value.get(name)
-    if not isinstance(found, str):
-        raise NotValidError(f"{name} is missing")
-    return found
-
-
-def number_of(value: dict[str, object], name: str) -> int:
-    found = value.get(name)
-    if not isinstance(found, int) or isinstance(found, bool):
-        raise NotValidError(f"{name} is missing")
-    return found
-
-
-def from_hex(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        raise NotValidError("not hexadecimal") from None
-
-
-def unbase64(text: str, name: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise NotValidError(f"{name} is not Base64 where it should be") from None
-
-
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="Verify a compliance report, offline.")
-    parser.add_argument("bundle", type=Path, help="the report's folder")
-    parser.add_argument("--trust", type=Path, help="a file of public keys that you had before")
+    parser = argparse.ArgumentParser(description="Verify a compliance report or an attestation, offline.")
+    parser.add_argument("path", type=Path, help="the report's folder, or the attestation's file")
+    parser.add_argument(
+        "--trust", type=Path, help="a file of public keys and certificates that you had before"
+    )
     options = parser.parse_args(arguments)
     try:
-        keys = read_trust(options.trust) if options.trust else []
+        trusted = read_trust(options.trust) if options.trust else Trusted()
     except NotValidError as error:
         parser.error(str(error))
-    verdict = verify(options.bundle, keys)
+    verdict = verify(options.path, trusted)
     for problem in verdict.problems:
         print(f"NOT VALID: {problem}")
     if verdict.valid:
         print(
-            f"valid: {verdict.files} files, a journal of {verdict.entries} entries, signed by {verdict.signer}"
+            f"valid ({verdict.about}): {verdict.files} files, a journal of {verdict.entries} entries, "
+            f"{verdict.seals} seals, {verdict.timestamps} timestamps, signed by {verdict.signer}"
         )
+        for one in verdict.failed_checks:
+            print(f"the attestation itself says KO: {one}")
+        for one in verdict.not_checked:
+            print(f"not checked: {one}")
         print(
             "trusted: the key is in your trust file"
             if verdict.trusted

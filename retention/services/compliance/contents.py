@@ -6,14 +6,22 @@ software alone cannot know is listed as not checked, never left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
-from retention.catalog.figures import Checked, Ending, Flawed, Held, InState, Placed
+from retention.catalog.figures import Checked, Ending, Flawed, Held, InState, Margin, Placed
 from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
 from retention.services.compliance.history import Amount, History
+from retention.services.compliance.metering import stored_by_month
+from retention.services.compliance.sealing import SEAL_EVERY_H, Period, Sealing, sealing_section
+from retention.services.compliance.sections import (
+    access_section,
+    disposals_section,
+    journal_section,
+    moves_section,
+)
 from retention.services.volume_care import TierStatus
 
 SCHEMA = "retention/compliance-report/v1"
@@ -56,19 +64,23 @@ class Gathered:
     held: Sequence[Held]
     states: Sequence[InState]
     held_instances: int
+    held_series: int
     endings: Sequence[Ending]
     ended: int
     ending_soon: int
     checked: Sequence[Checked]
     flawed: Sequence[Flawed]
+    margins: Sequence[Margin]
     placed: Sequence[Placed]
     tiers: Sequence[TierStatus]
     write_debt: int
-    root_before: bytes
-    root: bytes
+    sealing: Sealing
     signing_key: str
-    policies: Sequence[dict[str, JsonValue]] = ()
-    holds: Sequence[dict[str, JsonValue]] = ()
+    meter: Sequence[dict[str, JsonValue]]
+    meter_disagreements: int
+    policies: Sequence[dict[str, JsonValue]]
+    holds: Sequence[dict[str, JsonValue]]
+    roles: Mapping[str, int]
 
 
 def contents(gathered: Gathered) -> dict[str, JsonValue]:
@@ -94,15 +106,27 @@ def contents(gathered: Gathered) -> dict[str, JsonValue]:
         "exceptions": list(exceptions),
         "not_checked": [*_not_checked(gathered), *NOT_CHECKED],
         "policies": list(gathered.policies),
+        "policy_changes": list(gathered.history.happened.policies),
         "holdings": _holdings(gathered, balance),
         "fixity": _fixity(gathered),
         "copies": _copies(gathered),
         "retention": _retention(gathered),
-        "disposals": _counted(gathered, "disposal."),
-        "moves": {**_counted(gathered, "package.move"), **_counted(gathered, "recall.")},
-        "journal": _journal(gathered),
-        "access": _access(gathered),
+        "disposals": disposals_section(gathered.history),
+        "moves": moves_section(gathered.history),
+        "metering": list(gathered.meter),
+        "journal": journal_section(
+            gathered.history, gathered.sealing, gathered.signing_key, _period(identity)
+        ),
+        "access": access_section(gathered.history, gathered.roles),
     }
+
+
+def _period(identity: Identity) -> Period:
+    first, after = (
+        datetime.combine(day, time(), UTC)
+        for day in (identity.from_on, identity.until_on + timedelta(days=1))
+    )
+    return Period(first, after, identity.made_at)
 
 
 def _balance(gathered: Gathered) -> dict[str, JsonValue]:
@@ -134,10 +158,6 @@ def _amount(amount: Amount, studies: int) -> dict[str, JsonValue]:
 
 
 def _holdings(gathered: Gathered, balance: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    by_month: list[JsonValue] = [
-        {"month": month, "tier": tier, "instances": amount.instances, "bytes": amount.bytes_received}
-        for (month, tier), amount in sorted(gathered.history.by_month.items())
-    ]
     return {
         "balance": balance,
         "by_tier": [
@@ -148,7 +168,8 @@ def _holdings(gathered: Gathered, balance: dict[str, JsonValue]) -> dict[str, Js
             {"modality": kind or "-", "studies": studies, "instances": instances, "bytes": received}
             for kind, studies, instances, received, _ in _summed(gathered.held, lambda row: row.modalities)
         ],
-        "arrived_by_month": by_month,
+        "series": gathered.held_series,
+        "stored_by_month": stored_by_month(gathered.meter),
         "quarantined": gathered.history.quarantined,
     }
 
@@ -224,6 +245,9 @@ def _copies(gathered: Gathered) -> dict[str, JsonValue]:
         ],
         "flawed": [{"tier": row.tier, "state": row.state, "shards": row.shards} for row in gathered.flawed],
         "write_debt": gathered.write_debt,
+        "margins": [
+            {"tier": row.tier, "left": row.left, "packages": row.packages} for row in gathered.margins
+        ],
     }
 
 
@@ -253,33 +277,6 @@ def _retention(gathered: Gathered) -> dict[str, JsonValue]:
     }
 
 
-def _journal(gathered: Gathered) -> dict[str, JsonValue]:
-    history = gathered.history
-    return {
-        "entries_before": history.size_before,
-        "entries": history.size,
-        "root_before": gathered.root_before.hex(),
-        "root": gathered.root.hex(),
-        "began_at": None if history.began_at is None else format_instant(history.began_at),
-        "signing_key": gathered.signing_key,
-        "actions": dict(sorted(history.actions.items())),
-    }
-
-
-def _access(gathered: Gathered) -> dict[str, JsonValue]:
-    actions = gathered.history.actions
-    return {
-        "exports": actions["study.export"] + actions["quarantine.export"],
-        "actors": len(gathered.history.actors),
-        "refused": actions["access.refused"],
-        "role_changes": sum(count for name, count in actions.items() if name.startswith("person.")),
-    }
-
-
-def _counted(gathered: Gathered, prefix: str) -> dict[str, JsonValue]:
-    return {name: n for name, n in sorted(gathered.history.actions.items()) if name.startswith(prefix)}
-
-
 def _exceptions(gathered: Gathered, balance: dict[str, JsonValue]) -> list[JsonValue]:
     """Return what an auditor must not overlook, each with its number; the wording is the report's."""
     audits = gathered.history.audits
@@ -297,12 +294,31 @@ def _exceptions(gathered: Gathered, balance: dict[str, JsonValue]) -> list[JsonV
         "tier_problems": sum(1 for tier in gathered.tiers if tier.problem),
         "without_policy": 0 if gathered.policies else sum(row.studies for row in gathered.states),
         "no_audit": int(audits.entries == 0 and bool(gathered.checked)),
+        "overdue_holds": sum(1 for hold in gathered.holds if hold["state"] == "overdue"),
+        "policies_to_review": sum(1 for one in gathered.policies if _is_past(one["review_by"], gathered)),
+        "meter_disagrees": gathered.meter_disagreements,
+        **_seal_exceptions(gathered),
         "out_of_balance": int(
             balance["covers_today"] is True
             and not 0 <= counted - gathered.held_instances <= gathered.history.rearrived
         ),
     }
     return [{"what": what, "number": number} for what, number in numbers.items() if number > 0]
+
+
+def _seal_exceptions(gathered: Gathered) -> dict[str, int]:
+    section = sealing_section(gathered.sealing, _period(gathered.identity))
+    gap, without = section["longest_without_seal_h"], section["not_timestamped"]
+    has_authority = section["authority"] != "none"
+    return {
+        "authority_down": int(section["authority"] == "down"),
+        "not_timestamped": without if isinstance(without, int) and has_authority else 0,
+        "hours_without_seal": gap if isinstance(gap, int) and gap > SEAL_EVERY_H else 0,
+    }
+
+
+def _is_past(day: JsonValue, gathered: Gathered) -> bool:
+    return isinstance(day, str) and day < gathered.identity.made_at.date().isoformat()
 
 
 def _in_state(gathered: Gathered, state: str) -> int:
@@ -312,7 +328,7 @@ def _in_state(gathered: Gathered, state: str) -> int:
 def _not_checked(gathered: Gathered) -> list[str]:
     """Return what this report in particular did not check."""
     identity = gathered.identity
-    missing = ["timestamp"]
+    missing = [] if gathered.sealing.stamp is not None else ["timestamp"]
     if identity.until_on < (identity.made_at - timedelta(days=1)).date():
         missing.append("state_at_end")
     if identity.is_rehearsal:

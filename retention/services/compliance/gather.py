@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,11 @@ from retention.model.clock import format_instant
 from retention.model.identifiers import new_id
 from retention.services import initialise, institutions
 from retention.services.compliance.contents import AGES_DAYS, Gathered, Identity
-from retention.services.compliance.history import Consistency, prove_consistency, read_history
+from retention.services.compliance.history import Reading
+from retention.services.compliance.metering import meter_rows, metered
+from retention.services.compliance.sealing import sealing_of
 from retention.services.in_force import retention_policy
+from retention.services.seal import find_seals
 from retention.services.signing import archive_signer
 from retention.services.stores import Stores
 from retention.services.volume_care import tier_statuses
@@ -22,58 +26,59 @@ from retention.services.volume_care import tier_statuses
 UTC = ZoneInfo("UTC")
 
 
-def gather(
-    stores: Stores, from_on: date, until_on: date, institution: str | None, language: str
-) -> tuple[Gathered, Consistency]:
-    """Return all that a report of a period (both days included) rests on, and the journal's proof.
+def gather(stores: Stores, from_on: date, until_on: date, institution: str | None, language: str) -> Gathered:
+    """Return all that a report of a period (both days included) rests on.
 
     Raises UsageError for an unknown institution, JournalBrokenError.
     """
     owner = None if institution is None else institutions.find(stores, institution)
     signer = archive_signer(stores)
     made_at = stores.clock.now()
-    history = read_history(
-        stores,
-        _midnight(from_on),
-        _midnight(until_on + timedelta(days=1)),
-        None if owner is None else owner.institution_id,
-    )
-    proof = prove_consistency(stores, history.size_before, history.size)
-    identity = Identity(
-        report_id=new_id(),
-        archive_id=stores.archive_id,
-        archive_name=stores.settings.name,
-        program=f"retention {__version__}",
-        is_rehearsal=initialise.is_rehearsal(stores),
-        institution=institution,
-        language=language,
-        from_on=from_on,
-        until_on=until_on,
-        made_at=made_at,
-    )
+    period = _midnight(from_on), _midnight(until_on + timedelta(days=1))
+    seals = find_seals(stores)
+    reading = Reading(*period, None if owner is None else owner.institution_id)
+    history = reading.follow(stores.journal.read(0))
+    names = {str(one.institution_id): one.spec.name for one in stores.catalog.institutions()}
+    today = made_at.date()
     with stores.catalog.figures(_name_of(owner)) as figures:
-        states, ended = figures.states(), figures.ended(made_at.date())
-        gathered = Gathered(
-            identity=identity,
+        states, ended = figures.states(), figures.ended(today)
+        meter = metered(figures.metering(period[1]), history.by_month)
+        last_month = min(made_at, period[1] - timedelta(days=1)).strftime("%Y-%m")
+        return Gathered(
+            identity=Identity(
+                report_id=new_id(),
+                archive_id=stores.archive_id,
+                archive_name=stores.settings.name,
+                program=f"retention {__version__}",
+                is_rehearsal=initialise.is_rehearsal(stores),
+                institution=institution,
+                language=language,
+                from_on=from_on,
+                until_on=until_on,
+                made_at=made_at,
+            ),
             history=history,
             held=figures.held(),
             states=states,
             held_instances=sum(row.instances for row in states),
+            held_series=figures.series(),
             endings=figures.endings(),
             ended=ended,
-            ending_soon=figures.ended(made_at.date() + timedelta(days=365)) - ended,
+            ending_soon=figures.ended(today + timedelta(days=365)) - ended,
             checked=figures.checked([made_at - timedelta(days=days) for days in AGES_DAYS]),
             flawed=figures.flawed(),
+            margins=figures.margins(),
             placed=figures.placed(),
             tiers=tier_statuses(stores),
             write_debt=sum(1 for _ in stores.catalog.debts()),
-            root_before=proof.first_root,
-            root=proof.second_root,
+            sealing=sealing_of(stores, seals, history),
             signing_key=str(signer.verifier),
+            meter=meter_rows(meter, names, (from_on.strftime("%Y-%m"), last_month)),
+            meter_disagreements=meter.disagreements,
             policies=_policies(stores, owner),
-            holds=_holds(stores, owner, made_at.date()),
+            holds=_holds(stores, owner, today),
+            roles=_roles(stores, owner),
         )
-    return gathered, proof
 
 
 def _policies(stores: Stores, owner: InstitutionRecord | None) -> list[dict[str, JsonValue]]:
@@ -105,12 +110,23 @@ def _holds(stores: Stores, owner: InstitutionRecord | None, today: date) -> list
         {
             "id": hold.hold_id,
             "institution": names[hold.institution_id],
+            "scope": hold.scope.value,
             "placed_at": format_instant(hold.placed_at),
+            "reassess_on": hold.reassess_on.isoformat(),
             "state": "overdue" if hold.reassess_on < today else "standing",
         }
         for hold in stores.catalog.holds.standing()
         if owner is None or hold.institution_id == owner.institution_id
     ]
+
+
+def _roles(stores: Stores, owner: InstitutionRecord | None) -> dict[str, int]:
+    """Return how many people have each role, there or in the whole archive. No names."""
+    where = None if owner is None else owner.institution_id
+    held: Counter[str] = Counter()
+    for person in stores.catalog.people.all():
+        held.update({role for at, role in person.roles if where is None or at in (None, where)})
+    return dict(sorted(held.items()))
 
 
 def _midnight(day: date) -> datetime:

@@ -7,7 +7,7 @@ journal can make it again. Only public data is read, and the records of audits; 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,10 +16,9 @@ from retention.model.findings import Finding
 from retention.model.identifiers import InstitutionId
 from retention.package.manifest import KIND_STUDY
 from retention.services import audit_record, events
+from retention.services.compliance.happenings import Happened, Happenings
 from retention.services.entries import disposal
 from retention.services.events import number_of, text_of
-from retention.services.stores import Stores
-from retention.services.tree import open_tree
 
 MAX_INCIDENTS = 1000
 DIGEST_BYTES = 8
@@ -27,11 +26,12 @@ DIGEST_BYTES = 8
 
 @dataclass(slots=True)
 class Amount:
-    """Packages as received; instances and bytes are those of the originals."""
+    """Packages as received; instances and bytes are those of the originals; `studies` that first came in."""
 
     packages: int = 0
     instances: int = 0
     bytes_received: int = 0
+    studies: int = 0
 
     def add(self, other: Amount) -> None:
         self.packages += other.packages
@@ -67,7 +67,7 @@ class History:
     """All that a report says of what happened. Months are `YYYY-MM` in UTC.
 
     `size_before` is the journal's size when the period began, `size` at its end; `by_month` has what arrived
-    in each month, for a tier.
+    in each month, on a tier, for an institution (its id).
     """
 
     size_before: int = 0
@@ -82,10 +82,11 @@ class History:
     rearrived: int = 0
     """Instances of packages that brought again, among others, what had been lost."""
     quarantined: int = 0
-    by_month: dict[tuple[str, str], Amount] = field(default_factory=dict)
+    by_month: dict[tuple[str, str, str], Amount] = field(default_factory=dict)
     actions: Counter[str] = field(default_factory=Counter)
     actors: set[str] = field(default_factory=set)
     audits: Audits = field(default_factory=Audits)
+    happened: Happened = field(default_factory=Happened)
 
 
 class Reading:
@@ -93,64 +94,79 @@ class Reading:
 
     def __init__(self, from_at: datetime, until_at: datetime, institution: InstitutionId | None) -> None:
         self.history = History()
+        self._happenings = Happenings(self.history.happened)
+        self._has_begun = False
         self._from_at = from_at
         self._until_at = until_at
         self._institution = institution
         self._studies: set[bytes] = set()
 
-    def follow(self, entries: Iterator[Entry]) -> History:
+    def follow(self, entries: Iterable[Entry]) -> History:
         """Read all entries up to the period's end."""
+        history = self.history
         for entry in entries:
             envelope = entry.envelope
             if envelope.at >= self._until_at:
                 break
-            self.history.size = envelope.seq + 1
-            if envelope.at < self._from_at:
-                self.history.size_before = envelope.seq + 1
-            elif self._is_ours(envelope.institution):
-                self.history.actions[envelope.action] += 1
-                self.history.actors.add(envelope.actor)
-            if self.history.began_at is None:
-                self.history.began_at = envelope.at
-            if envelope.action == events.PACKAGE_INGEST and self._is_ours(envelope.institution):
+            if not self._has_begun and envelope.at >= self._from_at:
+                self._begin()
+            history.size = envelope.seq + 1
+            history.began_at = history.began_at or envelope.at
+            is_ours = self._is_ours(envelope.institution)
+            if self._has_begun and is_ours:
+                history.actions[envelope.action] += 1
+                history.actors.add(envelope.actor)
+            if envelope.action == events.PACKAGE_INGEST and is_ours:
                 self._arrived(entry)
-            elif envelope.action == disposal.DESTROY and self._is_ours(envelope.institution):
+            elif envelope.action == disposal.DESTROY and is_ours:
                 self._gone(entry)
-            elif envelope.action == events.AUDIT_RUN and envelope.at >= self._from_at:
+            elif self._has_begun and envelope.action == events.AUDIT_RUN:
                 self._audited(entry)
-        return self.history
+            elif self._has_begun and is_ours:
+                self._happenings.note(envelope)
+        if not self._has_begun:
+            self._begin()
+        return history
+
+    def _begin(self) -> None:
+        """The period begins here; what comes later belongs to it, whatever a clock that was set back says."""
+        self._has_begun = True
+        self.history.size_before = self.history.size
 
     def _is_ours(self, institution: InstitutionId | None) -> bool:
         return self._institution is None or institution == self._institution
 
     def _arrived(self, entry: Entry) -> None:
-        data, at = entry.envelope.data, entry.envelope.at
+        envelope, history = entry.envelope, self.history
+        data = envelope.data
         if text_of(data, "kind") != KIND_STUDY:
-            self.history.quarantined += number_of(data, "instances")
+            history.quarantined += number_of(data, "instances")
             return
         amount = Amount(1, number_of(data, "instances"), number_of(data, "bytes_received"))
         if "replaces" in data:
-            self.history.rearrived += amount.instances
-        is_before = at < self._from_at
-        (self.history.opening if is_before else self.history.arrived).add(amount)
-        month = (at.strftime("%Y-%m"), text_of(data, "tier"))
-        self.history.by_month.setdefault(month, Amount()).add(amount)
-        study = entry.envelope.objects.get("study")
+            history.rearrived += amount.instances
+        (history.arrived if self._has_begun else history.opening).add(amount)
+        key = (envelope.at.strftime("%Y-%m"), text_of(data, "tier"), envelope.institution or "")
+        of_month = history.by_month.setdefault(key, Amount())
+        of_month.add(amount)
+        study = envelope.objects.get("study")
         if study is None:
             return
         digest = bytes.fromhex(study)[:DIGEST_BYTES]
         if digest not in self._studies:
             self._studies.add(digest)
-            if is_before:
-                self.history.studies_before += 1
+            of_month.studies += 1
+            if self._has_begun:
+                history.studies_arrived += 1
             else:
-                self.history.studies_arrived += 1
+                history.studies_before += 1
 
     def _gone(self, entry: Entry) -> None:
         """A study was destroyed: what left before the period is no part of its opening."""
         data, history = entry.envelope.data, self.history
         amount = Amount(0, number_of(data, "instances"), number_of(data, "bytes_received"))
-        if entry.envelope.at >= self._from_at:
+        self._studies.discard(bytes.fromhex(entry.envelope.objects["study"])[:DIGEST_BYTES])
+        if self._has_begun:
             history.gone.add(amount)
             history.studies_gone += 1
             return
@@ -175,29 +191,3 @@ class Reading:
         audits.incidents += [
             Incident(entry.envelope.at, entry.envelope.seq, finding) for finding in outcome.findings[:room]
         ]
-
-
-def read_history(
-    stores: Stores, from_at: datetime, until_at: datetime, institution: InstitutionId | None
-) -> History:
-    """Read the journal's account of a period. Raises JournalBrokenError."""
-    return Reading(from_at, until_at, institution).follow(stores.journal.read(0))
-
-
-@dataclass(frozen=True, slots=True)
-class Consistency:
-    """The journal at two sizes, and the proof that the later tree continues the earlier one (RFC 9162 §2.1.4)."""
-
-    first: int
-    second: int
-    first_root: bytes
-    second_root: bytes
-    proof: tuple[bytes, ...]
-
-
-def prove_consistency(stores: Stores, first: int, second: int) -> Consistency:
-    """Prove that the journal at size `second` continues what it was at size `first`. Raises JournalBrokenError."""
-    with open_tree(stores) as tree:
-        old, new = tree.root(first), tree.root(second)
-        proof = tree.consistency(first, old, second, new)
-    return Consistency(first, second, old, new, tuple(proof))

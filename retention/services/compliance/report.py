@@ -12,23 +12,23 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from retention.journal.checkpoint import Checkpoint, Signer, sign
+from retention.journal.checkpoint import sign
 from retention.journal.envelope import NewEntry
 from retention.model.canonical import JsonValue, canonical_json
 from retention.model.errors import UsageError
-from retention.reports.bundle import VERIFIER, verifier_text, write_bundle
+from retention.reports.bundle import VERIFIER, write_bundle
 from retention.reports.pdf import typeset, words
-from retention.reports.standalone.verify_report import CHECKPOINT, CONSISTENCY, REPORT
+from retention.reports.single_file import verifier_text
+from retention.reports.standalone.verify_report import PDF, REPORT
 from retention.reports.tables import tables
 from retention.services import commit
 from retention.services.compliance.contents import Gathered, contents
 from retention.services.compliance.gather import gather
-from retention.services.compliance.history import Consistency
+from retention.services.signed_pdf import signed_pdf
 from retention.services.signing import archive_signer
 from retention.services.stores import Stores
 
 REPORT_MADE = "report.compliance"
-PDF = "report.pdf"
 README = "README.txt"
 
 
@@ -43,6 +43,7 @@ class MadeReport:
     not_checked: tuple[str, ...]
     digest: str
     signing_key: str
+    is_timestamped: bool
 
 
 def make_report(
@@ -56,10 +57,12 @@ def make_report(
         raise UsageError(
             f"the period ends on {until_on}, before it begins on {from_on}", hint="--from D --until D"
         )
-    gathered, proof = gather(stores, from_on, until_on, institution, language)
+    gathered = gather(stores, from_on, until_on, institution, language)
     signer = archive_signer(stores)
     document = contents(gathered)
-    files = bundle_files(document, gathered, proof, signer)
+    files = bundle_files(document, gathered)
+    at, why_not = gathered.identity.made_at, gathered.sealing.why_not
+    files[PDF], is_stamped = signed_pdf(stores, files[PDF], at, with_stamp=why_not is None)
     about: dict[str, JsonValue] = {"kind": "compliance", "report": gathered.identity.report_id}
     made = write_bundle(out, files, str(signer.verifier), lambda text: sign(text, signer).encode(), **about)
     digest = hashlib.sha256(made).hexdigest()
@@ -73,32 +76,21 @@ def make_report(
         not_checked=tuple(listed["limit"][str(one)] for one in _list(document["not_checked"])),
         digest=digest,
         signing_key=str(signer.verifier),
+        is_timestamped=is_stamped,
     )
 
 
-def bundle_files(
-    document: Mapping[str, JsonValue], gathered: Gathered, proof: Consistency, signer: Signer
-) -> dict[str, bytes]:
-    """Return every file of a bundle but for its manifest and signature."""
+def bundle_files(document: Mapping[str, JsonValue], gathered: Gathered) -> dict[str, bytes]:
+    """Return every file of a bundle but for its manifest and signature, and with the PDF not yet signed."""
     text = canonical_json(dict(document))
     identity = gathered.identity
-    checkpoint = Checkpoint(signer.name, proof.second, proof.second_root).text()
     listed = words(identity.language)
     return {
         REPORT: text,
         PDF: typeset(text, identity.language, identity.made_at),
-        README: "\n\n".join((listed["title"], listed["verify_text"], f"{signer.verifier}\n")).encode(),
+        README: "\n\n".join((listed["title"], listed["verify_text"], f"{gathered.signing_key}\n")).encode(),
         VERIFIER: verifier_text(),
-        CHECKPOINT: sign(checkpoint, signer).encode().encode(),
-        CONSISTENCY: canonical_json(
-            {
-                "first_size": proof.first,
-                "second_size": proof.second,
-                "first_root": proof.first_root.hex(),
-                "second_root": proof.second_root.hex(),
-                "proof": [one.hex() for one in proof.proof],
-            }
-        ),
+        **gathered.sealing.files(),
         **{f"tables/{name}.parquet": data for name, data in tables(document).items()},
     }
 

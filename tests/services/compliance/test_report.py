@@ -11,6 +11,7 @@ import pytest
 from retention.model.canonical import canonical_json
 from retention.model.errors import UsageError
 from retention.reports.pdf import typeset, words
+from retention.reports.standalone.verdict import Trusted
 from retention.reports.standalone.verify_report import verify
 from retention.reports.tables import tables
 from retention.services.compliance.contents import NOT_CHECKED, contents
@@ -23,7 +24,7 @@ FIRST, LAST = date(2020, 1, 1), date(2999, 12, 31)
 
 def document(world, first: date = FIRST, last: date = LAST, institution: str | None = None):
     with world.opened() as stores:
-        return contents(gather(stores, first, last, institution, "en")[0])
+        return contents(gather(stores, first, last, institution, "en"))
 
 
 def amounts(world, **kwargs):
@@ -79,7 +80,7 @@ def test_every_limit_and_every_exception_has_words_in_both_languages(held):
 
 def test_the_same_document_gives_the_same_bytes(held):
     with held.opened() as stores:
-        gathered, _ = gather(stores, FIRST, LAST, None, "fr")
+        gathered = gather(stores, FIRST, LAST, None, "fr")
     text = canonical_json(contents(gathered))
     assert canonical_json(contents(gathered)) == text
     assert typeset(text, "fr", gathered.identity.made_at) == typeset(text, "fr", gathered.identity.made_at)
@@ -91,7 +92,7 @@ def test_a_bundle_is_valid_is_journaled_and_shows_no_patient(held, tmp_path: Pat
         made = make_report(stores, FIRST, LAST, tmp_path / "B", language="en")
         last = list(stores.journal.read(0))[-1].envelope
     assert (last.action, last.data["bundle"]) == (REPORT_MADE, made.digest)
-    found = verify(made.folder, [made.signing_key])
+    found = verify(made.folder, Trusted([made.signing_key]))
     assert found.problems == []
     assert found.trusted
     everything = b"".join(path.read_bytes() for path in made.folder.rglob("*") if path.is_file())
