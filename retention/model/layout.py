@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -163,14 +164,24 @@ class DimseSpec:
     tls: TlsSpec | None = None
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 @dataclass(frozen=True, slots=True)
 class WebSpec:
-    """The web listener. `hosts`: names that it is asked by, beside those of this machine and of its certificate."""
+    """The web listener. `hosts`: names that it is asked by, beside those of this machine and of its certificate;
+    `origins`: sites whose pages may ask it."""
 
     host: str = "127.0.0.1"
     port: int = 8080
     hosts: tuple[str, ...] = ()
     tls: TlsSpec | None = None
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

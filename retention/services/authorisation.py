@@ -7,6 +7,7 @@ it did not exist. Sharing between institutions will be decided here, and nowhere
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -54,6 +55,19 @@ class Caller:
 
     def roles_at(self, institution: InstitutionId | None) -> frozenset[str]:
         return frozenset(role for place, role in self.grants if place is None or place == institution)
+
+
+_PRESENT: ContextVar[Caller | None] = ContextVar("caller", default=None)
+
+
+def present() -> Caller | None:
+    """Return who asks for what is being done now, None for the program's own work."""
+    return _PRESENT.get()
+
+
+def let_in(caller: Caller) -> None:
+    """Note who asks, for the rest of this request (the context that this is called in)."""
+    _PRESENT.set(caller)
 
 
 def is_allowed(caller: Caller, institution: InstitutionId | None, need: Need) -> bool:

@@ -11,6 +11,7 @@ from retention.model.errors import ObjectNotFoundError, RetentionError
 from retention.model.identifiers import InstitutionId
 from retention.services import events
 from retention.services.access import OpenPackage, PackageAccess
+from retention.services.authorisation import present
 from retention.services.events import Names
 from retention.services.finding import FoundInstance, FoundStudy
 from retention.services.staging.source import StagedSource
@@ -42,9 +43,10 @@ class Given:
 
 
 class Disclosure:
-    """What one request gave out, to be recorded: by study."""
+    """What one request gave out, to be recorded: by study, with whoever was present when it began."""
 
     def __init__(self) -> None:
+        self._caller = present()
         self._given: dict[tuple[InstitutionId, str], Given] = {}
 
     def count(self, instance: FoundInstance, *, is_given: bool) -> None:
@@ -63,14 +65,20 @@ class Disclosure:
         )
 
         names = Names(stores.keyring.index_key.secret)
+        method = None if self._caller is None else self._caller.method.value
         entries = [
             NewEntry(
                 at=stores.clock.now(),
-                actor=stores.actor,
+                actor=stores.actor if self._caller is None else self._caller.actor,
                 action=events.STUDY_EXPORT,
                 institution=institution,
                 objects={"study": names.study(institution, study_uid)},
-                data={"instances": given.instances, "bytes": given.bytes, "failed": given.failed},
+                data={
+                    "instances": given.instances,
+                    "bytes": given.bytes,
+                    "failed": given.failed,
+                    "method": method,
+                },
             )
             for (institution, study_uid), given in self._given.items()
         ]

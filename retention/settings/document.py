@@ -277,6 +277,9 @@ class WebSection(Section):
     hosts: list[Label] = Field(
         default_factory=list, description="other names it is asked by, beside those in its certificate"
     )
+    origins: list[WebUrl] = Field(
+        default_factory=list, description="sites whose pages may ask it: https://viewer.example"
+    )
     tls: WebTlsSection | None = None
 
 

@@ -185,7 +185,7 @@ def _dimse(section: DimseSection) -> DimseSpec:
 def _web(section: WebSection) -> WebSpec:
     tls = section.tls
     spec = None if tls is None else TlsSpec(tls.certificate, tls.key, tls.clients, tls.require_clients)
-    return WebSpec(section.host, section.port, tuple(section.hosts), spec)
+    return WebSpec(section.host, section.port, tuple(section.hosts), spec, tuple(section.origins))
 
 
 def _access(section: AccessSection) -> AccessSpec:

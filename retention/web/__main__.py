@@ -18,9 +18,11 @@ import uvicorn
 
 from retention.archive import open_archive
 from retention.dicom.pixels.decoding import Decoding
+from retention.model.layout import WebSpec
 from retention.services.staging.receiver import Receiver
 from retention.web.app import make_app
-from retention.web.limits import CONNECTIONS, GRACE_S, IDLE_S
+from retention.web.door import door_of
+from retention.web.serving import config_of
 
 
 class _Server(uvicorn.Server):
@@ -38,24 +40,19 @@ def main(root: Path, descriptor: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with closing(open_archive(root)) as stores, Receiver(stores) as receiver, Decoding() as decoding:
-        config = uvicorn.Config(
-            make_app(stores, receiver, decoding),
-            limit_concurrency=CONNECTIONS,
-            timeout_keep_alive=IDLE_S,
-            timeout_graceful_shutdown=GRACE_S,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-        )
-        server = _Server(config)
+        spec = stores.settings.web or WebSpec()
+        door = door_of(stores, spec)
+        server = _Server(config_of(make_app(stores, receiver, decoding, door), spec, root))
         serving = threading.Thread(  # not the main one: there it would take the signals
             target=server.run, args=([socket.socket(fileno=descriptor)],), name="web"
         )
         serving.start()
         decoding.warm()
+        door.witness.start()
         sys.stdin.read()
         server.should_exit = True
         serving.join()
+        door.witness.stop()
 
 
 if __name__ == "__main__":

@@ -1,29 +1,28 @@
-"""The application: routes, health, the conformance page, and the refusal of what is not for this machine."""
+"""The application: which routes there are, and what each needs of whoever asks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from fastapi import APIRouter, FastAPI, Response
-from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.datastructures import Headers
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from retention import __version__
 from retention.dicom.pixels.decoding import Decoding
-from retention.model.errors import RetentionError
+from retention.model.layout import WebSpec
+from retention.services.authorisation import Need
 from retention.services.staging.receiver import Receiver
 from retention.services.stores import Stores
-from retention.web.callers import is_of_this_machine
-from retention.web.problems import add_handlers, problem
+from retention.web.door import Door, door_of
+from retention.web.guard import Guard, require_declared
+from retention.web.hardening import Hardening
+from retention.web.health import health
+from retention.web.problems import add_handlers
 from retention.web.querying import Querying
 from retention.web.rendering import Rendering
 from retention.web.retrieving import Retrieving
 from retention.web.storing import Storing
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-STUDY = "/{institution}/studies/{study}"
+STUDIES = "/{institution}/studies"
+STUDY = STUDIES + "/{study}"
 SERIES = STUDY + "/series/{series}"
 INSTANCE = SERIES + "/instances/{instance}"
 FRAMES = INSTANCE + "/frames/{frames}"
@@ -52,76 +51,67 @@ application/dicom
 """
 
 
-def make_app(stores: Stores, receiver: Receiver, decoding: Decoding) -> FastAPI:
-    """Return the application of one archive; `decoding` makes its pictures, and stays its owner's to close."""
-    app = FastAPI(title="retention", version=__version__, docs_url=None, redoc_url=None)
+def make_app(stores: Stores, receiver: Receiver, decoding: Decoding, door: Door | None = None) -> FastAPI:
+    """Return the application of one archive, behind a door (by default one of this machine).
+
+    `decoding` makes its pictures, and stays its owner's to close.
+    Raises ValueError for a route that does not say what it needs: it would be open to all.
+    """
+    door = door or door_of(stores, WebSpec())
+    guard = Guard(stores, door.keeper, door.witness)
+    app = FastAPI(title="retention", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     add_handlers(app)
-    app.include_router(_health(stores))
     retrieving = Retrieving(stores, decoding)
-    app.include_router(_dicomweb(Storing(stores, receiver), Querying(stores), retrieving))
-    app.include_router(_rendered(Rendering(retrieving)))
-    app.add_middleware(ThisMachineOnly)
+    for router in (
+        health(stores, guard, app, PAGE),
+        _stored(Storing(stores, receiver), guard),
+        _found(Querying(stores), guard),
+        _given(retrieving, guard),
+        _rendered(Rendering(retrieving), guard),
+    ):
+        require_declared(router)
+        app.include_router(router)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=door.origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "Range", "If-None-Match"],
+        expose_headers=["Content-Range", "ETag", "Retry-After", "Warning"],
+    )
+    app.add_middleware(Hardening, door=door)
     return app
 
 
-def _dicomweb(storing: Storing, querying: Querying, retrieving: Retrieving) -> APIRouter:
-    router = APIRouter()
-    for path in ("/{institution}/studies", STUDY):
+def _stored(storing: Storing, guard: Guard) -> APIRouter:
+    router = APIRouter(dependencies=[guard.needs(Need.STORE)])
+    for path in (STUDIES, STUDY):
         router.add_api_route(path, storing.store, methods=["POST"], name=f"store {path}")
-    router.add_api_route("/{institution}/studies", querying.studies, name="studies")
+    return router
+
+
+def _found(querying: Querying, guard: Guard) -> APIRouter:
+    router = APIRouter(dependencies=[guard.needs(Need.FIND)])
+    router.add_api_route(STUDIES, querying.studies, name="studies")
     for path in ("/{institution}", STUDY):
         router.add_api_route(path + "/series", querying.series, name=f"series {path}")
     for path in ("/{institution}", STUDY, SERIES):
         router.add_api_route(path + "/instances", querying.instances, name=f"instances {path}")
+    return router
+
+
+def _given(retrieving: Retrieving, guard: Guard) -> APIRouter:
+    router = APIRouter(dependencies=[guard.needs(Need.READ)])
     for path in (STUDY, SERIES, INSTANCE):
         router.add_api_route(path + "/metadata", retrieving.metadata, name=f"metadata {path}")
         router.add_api_route(path, retrieving.instances, name=f"retrieve {path}")
     return router
 
 
-def _rendered(rendering: Rendering) -> APIRouter:
-    router = APIRouter()
+def _rendered(rendering: Rendering, guard: Guard) -> APIRouter:
+    router = APIRouter(dependencies=[guard.needs(Need.READ)])
     router.add_api_route(FRAMES, rendering.frames, name="frames")
     router.add_api_route(INSTANCE + "/bulkdata/{path:path}", rendering.bulk, name="bulk data")
     for path in (STUDY, SERIES, INSTANCE, FRAMES):
         router.add_api_route(path + "/rendered", rendering.rendered, name=f"rendered {path}")
         router.add_api_route(path + "/thumbnail", rendering.thumbnail, name=f"thumbnail {path}")
     return router
-
-
-def _health(stores: Stores) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/")
-    def conformance() -> HTMLResponse:
-        return HTMLResponse(PAGE.format(version=__version__))
-
-    @router.get("/livez")
-    def live() -> Response:
-        return JSONResponse({"status": "alive"})
-
-    @router.get("/readyz")
-    def ready() -> Response:
-        try:
-            stores.catalog.institutions()
-        except RetentionError as error:
-            return problem(503, error.message, error.code)
-        return JSONResponse({"status": "ready"})
-
-    return router
-
-
-class ThisMachineOnly:
-    """Refuses requests that were meant for another name: a browser's page must not reach in by DNS of its own."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_of_this_machine(Headers(scope=scope).get("host", "")):
-            refused = problem(
-                421, "this door is for this machine alone", hint="ask for it as 127.0.0.1 or localhost"
-            )
-            await refused(scope, receive, send)
-            return
-        await self._app(scope, receive, send)

@@ -21,6 +21,18 @@ RESULTS = 1000
 CONNECTIONS = 200
 """At once."""
 
+CONNECTIONS_OF_ONE = 100
+"""At once, of one address."""
+
+LOOK_S = 15.0
+"""Between two looks at a connection; one on which nothing gets on is closed at the second."""
+
+SLOWEST_BYTES = 4096
+"""So much has to come, or to be taken, between two looks."""
+
+REQUEST_HEADER_BYTES = 32 << 10
+"""The longest header of a request, its address included."""
+
 IDLE_S = 30
 """After which a connection on which nothing is asked is closed."""
 

@@ -18,7 +18,9 @@ from retention.model.errors import (
     RefusedError,
     RetentionError,
     StorageError,
+    TooManyAttemptsError,
     UndecodableError,
+    UnknownCallerError,
     VolumeFullError,
 )
 from retention.web.limits import RETRY_AFTER_S
@@ -27,6 +29,8 @@ _LOG = logging.getLogger(__name__)
 
 STATUSES: tuple[tuple[type[RetentionError], int], ...] = (
     (DisposedOfError, 410),
+    (UnknownCallerError, 401),
+    (TooManyAttemptsError, 429),
     (NotFoundError, 404),
     (UndecodableError, 406),
     (InputError, 400),
@@ -41,6 +45,9 @@ STATUSES: tuple[tuple[type[RetentionError], int], ...] = (
 ABSENT = "there is no such resource"
 """Said of what is absent and of what is another institution's, in the same words."""
 
+
+CHALLENGES = 'Bearer realm="retention", Basic realm="retention", charset="UTF-8"'
+"""How one may say who one is (RFC 6750, RFC 7617)."""
 
 GONE = "it was disposed of as its policy wants"
 
@@ -65,7 +72,12 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RetentionError)
     def retention_error(_: Request, error: RetentionError) -> JSONResponse:
-        return problem(status_of(error), error.message, error.code, error.hint)
+        answer = problem(status_of(error), error.message, error.code, error.hint)
+        if isinstance(error, UnknownCallerError):
+            answer.headers["WWW-Authenticate"] = CHALLENGES
+        if isinstance(error, TooManyAttemptsError):
+            answer.headers["Retry-After"] = str(error.retry_after_s)
+        return answer
 
     @app.exception_handler(HTTPException)
     def http_error(_: Request, error: HTTPException) -> JSONResponse:

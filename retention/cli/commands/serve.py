@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from enum import StrEnum
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from retention.cli.documents.serve import ListenerRow, Serve
     from retention.cli.receivers import Listener, ReceiverProcesses
     from retention.cli.scheduling import SchedulerProcess
-    from retention.model.layout import ArchiveSettings, DimseSpec, WebSpec
+    from retention.model.layout import ArchiveSettings, DimseSpec
     from retention.services.commitments import Commitments
     from retention.services.staging.closer import Closer, Closing
     from retention.services.stores import Stores
@@ -53,7 +51,7 @@ def serve(
         return _serve_scheduler()
     stopped = _until_signalled()
     with closing(current.open()) as stores, closing_alone(stores.root), ExitStack() as stack:
-        listeners = listeners_of(stores.settings, only)
+        listeners = listeners_of(stores, only)
         receivers = [ReceiverProcesses(stores.root, each, _remark_on_door) for each in listeners]
         doors: list[ReceiverProcesses | SchedulerProcess] = [*receivers]
         for door in doors:
@@ -92,11 +90,13 @@ def _serve_scheduler() -> Result[Serve]:
     return Result(data, [current.say("serve.scheduler_stopped")])
 
 
-def listeners_of(settings: ArchiveSettings, only: Door | None) -> list[Listener]:
+def listeners_of(stores: Stores, only: Door | None) -> list[Listener]:
     """Return what is to be listened on. Raises UsageError for what would not be safe, or cannot be had."""
     from retention.cli.receivers import Listener, receivers_at_once
+    from retention.cli.web_door import require_web_possible
     from retention.model.layout import WebSpec
 
+    settings = stores.settings
     listeners: list[Listener] = []
     if only in (None, Door.DIMSE):
         dimse = settings.dimse
@@ -104,17 +104,9 @@ def listeners_of(settings: ArchiveSettings, only: Door | None) -> list[Listener]
         listeners.append(Listener("retention.dimse", Door.DIMSE, dimse.host, dimse.port, receivers_at_once()))
     web = settings.web or (WebSpec() if only is Door.WEB else None)
     if web is not None and only in (None, Door.WEB):
-        require_web_possible(web)
+        require_web_possible(stores, web)
         listeners.append(Listener("retention.web", Door.WEB, web.host, web.port, 1))
     return listeners
-
-
-def require_web_possible(spec: WebSpec) -> None:
-    """Refuse the web door where others than this machine can connect: there is no proof of identity for it yet."""
-    if not _is_loopback(spec.host):
-        raise current.usage_error("serve.web_insecure", host=spec.host)
-    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
-        raise current.usage_error("serve.web_missing")
 
 
 def _prepare(stores: Stores) -> tuple[Closer, Commitments]:
@@ -129,15 +121,10 @@ def _prepare(stores: Stores) -> tuple[Closer, Commitments]:
 
 def require_secure(spec: DimseSpec) -> None:
     """Refuse to listen where others than this machine can connect and nobody proves who he is."""
-    if spec.tls is None and not _is_loopback(spec.host):
+    from retention.model.layout import is_loopback
+
+    if spec.tls is None and not is_loopback(spec.host):
         raise current.usage_error("serve.insecure", host=spec.host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _until_signalled() -> threading.Event:
@@ -196,7 +183,8 @@ def _result(stores: Stores, listeners: list[Listener], total: Closing, staged: i
 
 def _say_listening(settings: ArchiveSettings, listener: Listener) -> None:
     if listener.section == Door.WEB:
-        _remark("serve.listening_web", host=listener.host, port=listener.port)
+        scheme = "http" if settings.web is None or settings.web.tls is None else "https"
+        _remark("serve.listening_web", scheme=scheme, host=listener.host, port=listener.port)
     else:
         _remark("serve.listening", host=listener.host, port=listener.port, ae_title=settings.dimse.ae_title)
 

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from retention.catalog.credentials import CredentialKind
-from retention.model.errors import ArchiveError, TooManyAttemptsError, UnknownCallerError
+from retention.model.errors import TooManyAttemptsError, UnknownCallerError
 from retention.services.authorisation import Caller, Method
 from retention.services.events import Names
 from retention.services.identity.accounts import Accounts
@@ -116,18 +116,12 @@ class Doorkeeper:
 
 
 def is_open(stores: Stores) -> bool:
-    """Whether nobody was ever given a way to prove who he is: no token, no account, no certificate, no provider."""
-    access = stores.settings.access
-    return not access.providers and not access.certificates and stores.catalog.credentials.count() == 0
-
-
-def require_way_in(stores: Stores) -> None:
-    """Raise ArchiveError when nobody could prove who he is."""
-    if is_open(stores):
-        raise ArchiveError(
-            "nobody could prove who he is: there is no token, no account, no certificate and no provider",
-            hint="retention token create, retention account add, or `access:` in archive.yaml",
-        )
+    """Whether nobody was ever given a way to prove who he is: no token, no account, no certificate (where one could be
+    shown), no provider."""
+    access, web = stores.settings.access, stores.settings.web
+    asks = web is not None and web.tls is not None and web.tls.clients is not None
+    by_certificate = asks and bool(access.certificates)
+    return not access.providers and not by_certificate and stores.catalog.credentials.count() == 0
 
 
 def _reason(scheme: str, value: str) -> Reason:

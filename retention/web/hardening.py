@@ -1,0 +1,84 @@
+"""What holds for every request and answer, whatever route it is for.
+
+A request has to be meant for this door by name (a page in somebody's browser cannot make another name mean it), must
+not come from a page of another site, and carries neither compressed content nor a token in its address, which others
+write down. Every answer tells a browser to make nothing of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from retention.web.door import Door, name_of
+from retention.web.problems import problem
+
+if TYPE_CHECKING:
+    from fastapi.responses import JSONResponse
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+STRICT_TRANSPORT = "max-age=31536000"
+SECRETS = frozenset({"access_token", "token", "id_token"})
+
+
+class Hardening:
+    """Refuses what no proper client asks, and marks every answer."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app = app
+        self._door = door
+        self._headers = dict(HEADERS)
+        if door.is_encrypted:
+            self._headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refused = self._refusal(scope)
+        await (refused or self._app)(scope, receive, marked)
+
+    def _refusal(self, scope: Scope) -> JSONResponse | None:
+        headers = Headers(scope=scope)
+        if len(headers.getlist("host")) != 1 or name_of(headers["host"]) not in self._door.hosts:
+            return problem(
+                421,
+                "this door is asked by another name",
+                hint="names are `listeners: web: hosts:` in archive.yaml",
+            )
+        if self._is_foreign(headers):
+            return problem(403, "a page of another site may not ask this")
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            return problem(415, "content is taken as it is, not compressed")
+        query = scope["query_string"].decode("latin-1")
+        if SECRETS.intersection(name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)):
+            return problem(400, "a token in an address is refused: addresses are written down")
+        return None
+
+    def _is_foreign(self, headers: Headers) -> bool:
+        """Whether a browser says that a page of another site asks (Origin, Fetch Metadata)."""
+        origin = headers.get("origin")
+        if origin is not None:
+            return (
+                origin not in self._door.origins
+                and urlsplit(origin).netloc.lower() != headers["host"].lower()
+            )
+        site = headers.get("sec-fetch-site", "none")
+        return site not in ("none", "same-origin") and headers.get("sec-fetch-mode") != "navigate"
