@@ -44,6 +44,12 @@ def media_ranges(accept: str) -> Iterator[MediaType]:
                 yield found
 
 
+def part_type(entry: MediaType, otherwise: str) -> str:
+    """Return the media type of parts that a multipart range accepts; any will do when it says none or a wild card."""
+    kind = entry.parameters.get("type", otherwise)
+    return otherwise if kind.endswith("/*") else kind
+
+
 def is_multipart(entry: MediaType) -> bool:
     """Whether several parts are accepted: multipart/related, or anything."""
     return entry.name in ("multipart/related", "multipart/*", "*/*")

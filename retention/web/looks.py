@@ -10,7 +10,7 @@ from fastapi import Request
 
 from retention.dicom.pixels.picture import JPEG, PNG, Look, Viewport, Window
 from retention.model.errors import InputError
-from retention.web.accepting import is_multipart, media_ranges
+from retention.web.accepting import is_multipart, media_ranges, part_type
 
 _THUMBNAIL = Viewport(128, 128)
 _MOST = 65_535
@@ -49,7 +49,7 @@ def media_of(request: Request) -> Accepted | None:
             return Accepted(entry.name, alone=True, in_parts=False)
         if entry.name in ("*/*", "image/*"):
             return Accepted(JPEG, alone=True, in_parts=entry.name == "*/*")
-        kind = entry.parameters.get("type", JPEG)
+        kind = part_type(entry, JPEG)
         if is_multipart(entry) and kind in (JPEG, PNG):
             return Accepted(kind, alone=False, in_parts=True)
     return None

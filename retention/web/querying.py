@@ -22,6 +22,7 @@ from retention.web.attributes import Json
 from retention.web.callers import institution_named
 from retention.web.including import Answer, tags_asked_for, with_included
 from retention.web.limits import INCLUDED_RESULTS, RESULTS
+from retention.web.places import base_of
 
 DICOM_JSON = "application/dicom+json"
 _STUDY_KEYS = frozenset(attribute.keyword for attribute in STUDY)
@@ -38,13 +39,13 @@ class Querying:
     def studies(self, request: Request, institution: str) -> JSONResponse:
         keys = _at_study_level(attributes.keys_of(request.query_params.multi_items()))
         _require(keys, _STUDY_KEYS)
-        base, caller = _base(request, institution), institution_named(self.stores, institution)
+        base, caller = base_of(request, institution), institution_named(self.stores, institution)
         return self._page(request, self._studies(caller, keys, base))
 
     def series(self, request: Request, institution: str, study: str | None = None) -> JSONResponse:
         keys = attributes.keys_of(request.query_params.multi_items())
         _require(keys, _SERIES_KEYS)
-        base, caller = _base(request, institution), institution_named(self.stores, institution)
+        base, caller = base_of(request, institution), institution_named(self.stores, institution)
         return self._page(request, self._series(caller, keys, study, base))
 
     def instances(
@@ -52,7 +53,7 @@ class Querying:
     ) -> JSONResponse:
         keys = attributes.keys_of(request.query_params.multi_items())
         _require(keys, _INSTANCE_KEYS)
-        base, caller = _base(request, institution), institution_named(self.stores, institution)
+        base, caller = base_of(request, institution), institution_named(self.stores, institution)
         return self._page(request, self._instances(caller, keys, study, series, base))
 
     def _studies(self, caller: InstitutionId, keys: Keys, base: str) -> Iterator[Answer]:
@@ -137,10 +138,6 @@ def _at_study_level(keys: Keys) -> Keys:
 def _require(keys: Keys, known: frozenset[str]) -> None:
     if not known.issuperset(keys.others):
         raise InputError("a key of the query belongs to a level below the one that is asked for")
-
-
-def _base(request: Request, institution: str) -> str:
-    return f"{request.base_url}{institution}"
 
 
 def _retrieve_url(url: str) -> Json:

@@ -20,7 +20,14 @@ from retention.model.identifiers import new_id
 from retention.services.access import PackageAccess
 from retention.services.finding import FoundInstance
 from retention.services.reading import Disclosure, read_instances
-from retention.web.accepting import EXPLICIT_LITTLE, MEDIA_TYPES, OCTETS, is_multipart, media_ranges
+from retention.web.accepting import (
+    EXPLICIT_LITTLE,
+    MEDIA_TYPES,
+    OCTETS,
+    is_multipart,
+    media_ranges,
+    part_type,
+)
 from retention.web.callers import institution_named
 from retention.web.giving import entity_tag, given, is_known, unchanged
 from retention.web.limits import FRAME_LIST, THUMBNAIL_TRIES
@@ -225,7 +232,7 @@ def _choose(accept: str, held: str | None, *, is_one: bool) -> tuple[bool, bool]
     """Return whether frames are given out as they are held, and whether in parts; None if nothing is acceptable."""
     for entry in media_ranges(accept):
         in_parts = is_multipart(entry)
-        kind = entry.parameters.get("type", OCTETS) if in_parts else entry.name
+        kind = part_type(entry, OCTETS) if in_parts else entry.name
         syntax = entry.parameters.get("transfer-syntax")
         if not in_parts and not is_one:
             continue

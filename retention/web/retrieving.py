@@ -30,10 +30,11 @@ from retention.services.finding import Finder, FoundInstance
 from retention.services.reading import Disclosure, ReadInstance, ask_back, read_instances
 from retention.services.stores import Stores
 from retention.web import attributes
-from retention.web.accepting import DICOM, EXPLICIT_LITTLE, is_multipart, media_ranges
+from retention.web.accepting import DICOM, EXPLICIT_LITTLE, is_multipart, media_ranges, part_type
 from retention.web.callers import institution_named
 from retention.web.giving import CACHE, entity_tag, given, is_known, unchanged
 from retention.web.multipart import written
+from retention.web.places import base_of
 from retention.web.problems import ABSENT, GONE, problem
 from retention.web.querying import DICOM_JSON, exactly
 
@@ -101,7 +102,7 @@ class Retrieving:
         wanted = self.wanted(access, caller, study, series, instance)
         if not wanted:
             raise self.absent(caller, study)
-        base = f"{request.base_url}{institution}/studies/{study}"
+        base = f"{base_of(request, institution)}/studies/{study}"
         tag = entity_tag("metadata", base, [content_of(each) for each in wanted])
         if is_known(request, tag):
             return unchanged(tag)
@@ -182,7 +183,7 @@ def _choose(accept: str, wanted: list[FoundInstance], *, is_one: bool) -> _Chose
     No transfer syntax asked for means as held.
     """
     for entry in media_ranges(accept):
-        in_parts = is_multipart(entry) and entry.parameters.get("type", DICOM) == DICOM
+        in_parts = is_multipart(entry) and part_type(entry, DICOM) == DICOM
         if not in_parts and not (is_one and entry.name == DICOM):
             continue
         syntax = entry.parameters.get("transfer-syntax", "*")

@@ -19,6 +19,7 @@ from retention.services.stores import Stores
 from retention.web.callers import institution_named
 from retention.web.limits import CHUNK_BYTES, INSTANCE_BYTES
 from retention.web.multipart import MultipartParser, boundary_of, media_type_of
+from retention.web.places import base_of
 from retention.web.problems import problem
 from retention.web.querying import DICOM_JSON, exactly
 
@@ -102,7 +103,7 @@ class Storing:
             await store.take(request)
         finally:
             await run_sync(store.end)
-        return answer(store.results, f"{request.base_url}{institution}")
+        return answer(store.results, base_of(request, institution))
 
 
 @dataclass(slots=True)

@@ -185,6 +185,18 @@ def test_what_was_cut_off_is_not_kept(served):
     assert httpx.get(f"{served.base()}/studies?StudyInstanceUID=1.2.840.99.7").json() == []
 
 
+def test_a_client_of_others_gets_frames_pictures_and_bulk_data(served):
+    client = DICOMwebClient(served.base())
+    place = (STUDY, f"{STUDY}.1", f"{STUDY}.1.1")
+    pixels = dcmread(BytesIO(FILES[0])).PixelData
+    assert client.retrieve_instance_frames(*place, frame_numbers=[1]) == [pixels]
+    metadata = client.retrieve_instance_metadata(*place)
+    assert client.retrieve_bulkdata(metadata["7FE00010"]["BulkDataURI"]) == [pixels]
+    assert client.retrieve_instance_rendered(*place, media_types=("image/png",)).startswith(b"\x89PNG")
+    native = client.retrieve_study(STUDY, media_types=(("application/dicom", "1.2.840.10008.1.2.1"),))
+    assert [each.file_meta.TransferSyntaxUID for each in native] == ["1.2.840.10008.1.2.1"] * 3
+
+
 def test_two_institutions_see_nothing_of_each_other(served):
     paths = list(httpx.get(f"http://127.0.0.1:{served.web_port}/openapi.json").json()["paths"])
     scoped = [path for path in paths if path.startswith("/{institution}")]

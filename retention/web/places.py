@@ -1,0 +1,19 @@
+"""Where a resource is: the URLs that answers name, made from what the request was sent to."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from retention.web.callers import is_of_this_machine
+
+
+def base_of(request: Request, institution: str) -> str:
+    """Return the base URL of an institution's resources.
+
+    A client on this machine that leaves the port out of its Host header means the one that it has reached.
+    """
+    url = request.base_url
+    server = request.scope.get("server")
+    if url.port is None and server is not None and is_of_this_machine(request.headers.get("host", "")):
+        url = url.replace(port=server[1])
+    return f"{url}{institution}"
