@@ -17,13 +17,15 @@ from retention.model.errors import JournalBrokenError, RetentionError
 from retention.model.findings import FindingKind
 from retention.model.replica import Outcome, Replica, ReplicaSet
 
+REWRITTEN = "the tree is not the one known here: entries were rewritten"
+
 
 @dataclass(frozen=True, slots=True)
 class JournalProblem:
     """One way in which the journal is not as it should be.
 
     `replica` is None when it concerns all of them: then the journal is not whole, and healing will not help. `seq` is
-    the first entry concerned, None when no entry is (a torn end, an unreachable volume).
+    the first entry concerned, None when no entry is (a torn end, an unreachable volume) or when nobody can tell.
     """
 
     kind: FindingKind
@@ -251,5 +253,4 @@ def _of_all(
         detail = f"entries {size} to {known.size - 1} are missing on every replica"
         yield JournalProblem(FindingKind.MISSING, None, PREFIX, size, detail)
     elif not tree.continues_known:
-        detail = "the tree is not the one known here: entries were rewritten"
-        yield JournalProblem(FindingKind.CORRUPT, None, PREFIX, 0, detail)
+        yield JournalProblem(FindingKind.CORRUPT, None, PREFIX, None, REWRITTEN)

@@ -21,7 +21,7 @@ from retention.journal.merkle import (
     verify_inclusion,
 )
 from retention.journal.tiles import Tiles
-from retention.model.errors import ArchiveError, JournalBrokenError
+from retention.model.errors import ArchiveError, JournalBrokenError, RetentionError
 from retention.services.stores import Stores
 
 FOLDER = "tiles"
@@ -114,6 +114,28 @@ def keep_hashes(stores: Stores) -> None:
     Raises JournalBrokenError, VolumeUnavailableError.
     """
     _tree_in(stores, stores.root / FOLDER)
+
+
+def first_changed(stores: Stores, first: int, size: int, root: bytes) -> int | None:
+    """Return the first entry from `first` on that is not what it was under the root over `size`; None: cannot be said.
+
+    The hashes that were kept are believed only if they make that root.
+    """
+    tiles = Tiles(stores.root / FOLDER)
+    try:
+        if tiles.roots([LeafRange(0, size)]) != [root]:
+            return None
+        seq = first
+        for leaves in stores.journal.leaves(first):
+            for leaf in leaves[: size - seq]:
+                if leaf != tiles.leaf(seq):
+                    return seq
+                seq += 1
+            if seq >= size:
+                break
+    except (OSError, ValueError, RetentionError):
+        return None
+    return None
 
 
 def _or_none(find: Callable[[], _T | None]) -> _T | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from retention.journal.check import JournalProblem, JournalReport
+from retention.journal.check import REWRITTEN, JournalProblem, JournalReport
 from retention.journal.checkpoint import VerifierKey
 from retention.journal.merkle import EMPTY_ROOT
 from retention.journal.renewal import check_stamps
@@ -35,6 +35,7 @@ from retention.services.seal import FoundSeals, find_seals, parsed
 from retention.services.seal_due import seal_status
 from retention.services.signing import known_key
 from retention.services.stores import Stores
+from retention.services.tree import first_changed
 
 
 @dataclass(slots=True)
@@ -75,10 +76,12 @@ def verify_journal(stores: Stores, trust: Trust | None) -> Verification:
         report = stores.journal.verify({seal.size for seal in [*own, *kept]})
     except JournalBrokenError as error:
         report = _broken(error)
-    verification = Verification(report.entries, report.root, list(report.problems), seals=len(own))
+    problems = [_named_rewritten(stores, problem) for problem in report.problems]
+    verification = Verification(report.entries, report.root, problems, seals=len(own))
     verification.compared_with = list(_compared(stores, found, trust))
     keys = _keys(stores, trust)
-    verification.problems += map(_told, _seal_problems(report.roots, report.entries, own, kept, keys))
+    seal_problems = list(_seal_problems(report.roots, report.entries, own, kept, keys))
+    verification.problems += map(_told, _named(stores, seal_problems, [*own, *kept]))
     verification.problems += _file_problems(stores, found)
     verification.problems += _stamps(found, trust, verification)
     digests = {
@@ -124,6 +127,29 @@ def _seal_problems(
             yield SealProblem(seal.size, "the seal that was kept outside is on no volume")
         elif here.digest != seal.digest:
             yield SealProblem(seal.size, "the seal on volumes is not the one that was kept outside")
+
+
+def _named(stores: Stores, problems: list[SealProblem], seals: list[Seal]) -> Iterator[SealProblem]:
+    """Name the first bad entry exactly, where the hashes that were kept agree with the seal, and the lines do not."""
+    roots = {seal.size: seal.checkpoint.root for seal in seals}
+    for problem in problems:
+        changed = None
+        if problem.first_bad is not None and problem.first_bad < problem.size:
+            changed = first_changed(stores, problem.first_bad, problem.size, roots[problem.size])
+        if changed is None:
+            yield problem
+        else:
+            yield SealProblem(problem.size, f"entry {changed} is not what it was when it was sealed", changed)
+
+
+def _named_rewritten(stores: Stores, problem: JournalProblem) -> JournalProblem:
+    """Name the first entry that was written anew, where the hashes that were kept make the root that is known."""
+    if problem.detail != REWRITTEN:
+        return problem
+    changed = first_changed(stores, 0, stores.journal.size, stores.journal.root())
+    if changed is None:
+        return problem
+    return replace(problem, seq=changed, detail=f"{REWRITTEN}, the first of them is {changed}")
 
 
 def _told(problem: SealProblem) -> JournalProblem:

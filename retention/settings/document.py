@@ -207,6 +207,9 @@ class ScheduleSection(Section):
         default=None, description="making ready what was recalled, and letting it go"
     )
     decisions: Schedule | None = Field(default=None, description="deciding again what a day has changed")
+    seal: Schedule | None = Field(
+        default=None, description="sealing the journal when it is due, and asking for missing timestamps"
+    )
     locks: Schedule | None = Field(default=None, description="renewing Object Lock")
     blackout: list[Blackout] = Field(default_factory=list, description="when audits and moves rest")
     timezone: Timezone | None = Field(

@@ -50,6 +50,16 @@ def _locks(stores: Stores, work: Work) -> Done:
     return work.done(done, problems=tuple(f"{volume}: {error.message}" for volume, error in done.problems))
 
 
+def _seal(stores: Stores, work: Work) -> Done:
+    from retention.services.seal_due import seal_if_due
+
+    done = seal_if_due(stores, stop=work.stop)
+    numbers = {"sealed": int(done.sealed is not None), "timestamped": done.timestamped}
+    numbers |= {"waiting": done.status.waiting, "lapsed": done.status.lapsed}
+    is_waiting = done.status.waiting > 0 and done.why_not is not None
+    return Done(numbers, (done.why_not or "",) if is_waiting else (), has_findings=done.status.lapsed > 0)
+
+
 JOBS: Mapping[str, Job] = {
     job.name: job
     for job in (
@@ -57,6 +67,7 @@ JOBS: Mapping[str, Job] = {
         Job("lifecycle", "0 2 * * *", _lifecycle, rests=True, is_long=True),
         Job("recall", "PT5M", _recall),
         Job("decisions", "PT1H", _decisions),
+        Job("seal", "PT1H", _seal),
         Job("locks", "0 4 * * *", _locks, is_long=True),
     )
 }
