@@ -80,6 +80,7 @@ def _study(number: int, due: int) -> dict[str, object]:
         "reason": "no_policy",
         "next_change_on": None if move_on is None else move_on.isoformat(),
         "is_stale": 0,
+        "holds": 0,
         "plan_tier": tier,
         "next_tier": next_tier,
         "move_on": None if move_on is None else move_on.isoformat(),

@@ -90,7 +90,7 @@ def one_side(what: str, endpoint: str, source: Path) -> None:
     else:
         bucket = Bucket(spec, service, lambda: VolumeState.READY)
         versions = Versions(bucket, ObjectLock(bucket, None, SystemClock()))
-        upload = S3Upload(key, "bench", bucket=bucket, parts=Parts(), versions=versions, lock=lambda _: None)
+        upload = S3Upload(key, "bench", bucket=bucket, parts=Parts(), versions=versions)
         with upload, source.open("rb") as file:
             while piece := file.read(1 << 20):
                 upload.write(piece)

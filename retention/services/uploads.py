@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from datetime import datetime
 
 from retention.model.errors import IntegrityError, PlacementError, ReadBackError, StorageError
 from retention.model.identifiers import PackageId
@@ -31,10 +30,10 @@ class ShardUpload:
     service computed over what it stored (`Volume.read_back`).
     """
 
-    def __init__(self, volume: Volume, key: str, session: str, *, keep_until: datetime | None = None) -> None:
+    def __init__(self, volume: Volume, key: str, session: str) -> None:
         """Begin it. Raises StorageError."""
         self._volume = volume
-        self._upload: Upload = volume.begin(key, session, keep_until=keep_until)
+        self._upload: Upload = volume.begin(key, session)
         self._is_published = False
         self.key = key
         self.failure: StorageError | None = None
@@ -135,13 +134,8 @@ class PackageUploads:
         states: Mapping[str, VolumeState],
         package: PackageId,
         session: str,
-        *,
-        keep_until: datetime | None = None,
     ) -> PackageUploads:
-        """Place the package's shards on the tier and start an upload for each. Raises PlacementError, StorageError.
-
-        `keep_until`: volumes that lock what they publish do not lock it for longer.
-        """
+        """Place the package's shards on the tier and start an upload for each. Raises PlacementError, StorageError."""
         placement = place(
             [volume.spec for volume in volumes.of_tier(tier)],
             states,
@@ -156,7 +150,7 @@ class PackageUploads:
             for shard, name in placement.shards.items():
                 try:
                     key = shard_key(package, shard, 0)
-                    uploads[shard] = ShardUpload(volumes[name], key, session, keep_until=keep_until)
+                    uploads[shard] = ShardUpload(volumes[name], key, session)
                 except StorageError as error:
                     if type(error) is StorageError:  # not the volume's doing: too many open files
                         raise

@@ -109,8 +109,8 @@ class DelayedVolume(Volume):
 
     # all the rest is as it was
 
-    def begin(self, key: str, session: str, *, keep_until: datetime | None = None) -> Upload:
-        return self._inner.begin(key, session, keep_until=keep_until)
+    def begin(self, key: str, session: str) -> Upload:
+        return self._inner.begin(key, session)
 
     def flush(self) -> None:
         self._inner.flush()

@@ -14,7 +14,6 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 from retention.model.errors import ObjectNotFoundError, StorageError, UsageError
@@ -72,8 +71,7 @@ class DirectoryVolume(Volume):
 
     # objects, put once
 
-    def begin(self, key: str, session: str, *, keep_until: datetime | None = None) -> Upload:
-        del keep_until  # nothing is locked here
+    def begin(self, key: str, session: str) -> Upload:
         self._require_ready()
         check_key(key)
         temporary = self._temporary(session)

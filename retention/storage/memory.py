@@ -11,7 +11,6 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 from retention.model.digests import blake3_digest
 from retention.model.errors import StorageError, UsageError, VolumeSuspectError
@@ -82,8 +81,7 @@ class MemoryVolume(Volume):
 
     # objects, put once
 
-    def begin(self, key: str, session: str, *, keep_until: datetime | None = None) -> Upload:
-        del keep_until  # nothing is locked here
+    def begin(self, key: str, session: str) -> Upload:
         self._require_ready()
         temporary = f"{check_session(session)}-{os.urandom(8).hex()}"
         with self._translated(check_key(key)):

@@ -83,19 +83,11 @@ class S3Volume(Volume):
 
     # objects, put once
 
-    def begin(self, key: str, session: str, *, keep_until: datetime | None = None) -> Upload:
+    def begin(self, key: str, session: str) -> Upload:
         self._require_ready()
         check_key(key)
         check_session(session)
-        is_locked = key.startswith(SLOW_PREFIX)
-
-        def lock(version: str | None) -> None:
-            if is_locked:
-                self._lock.lock_new(key, version, keep_until)
-
-        return S3Upload(
-            key, session, bucket=self.bucket, parts=self._parts, versions=self._versions, lock=lock
-        )
+        return S3Upload(key, session, bucket=self.bucket, parts=self._parts, versions=self._versions)
 
     def flush(self) -> None:
         """There is nothing to wait for: what the service has confirmed is durable."""

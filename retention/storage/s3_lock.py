@@ -1,4 +1,4 @@
-"""S3 Object Lock: what is published is locked for a window, and the window moves along with time.
+"""S3 Object Lock: what counts is locked for a window, and the window moves along with time.
 
 The invariants: a lock is believed only when the service shows it (some accept the headers and ignore them); it is never
 shortened and never reaches beyond the day until which the object must be kept, so that what has to go can go.
@@ -48,16 +48,10 @@ class ObjectLock:
         self._spec = spec
         self._clock = clock
 
-    def lock_new(self, key: str, version: str | None, keep_until: datetime | None) -> None:
-        """Lock what was just published. Raises StorageError, VolumeUnavailableError when the service ignores it."""
-        until_at = self._until(keep_until)
-        if until_at is not None:
-            self._put(key, version, until_at)
-
     def extend(self, key: str, keep_until: datetime | None) -> datetime | None:
-        """Renew an object's lock if little of its window is left; return until when it is locked then.
+        """Lock an object, or renew its lock if little of its window is left; return until when it is locked then.
 
-        Raises ObjectNotFoundError, StorageError.
+        Raises ObjectNotFoundError, StorageError, VolumeUnavailableError when the service ignores it.
         """
         answer = self._bucket.head(key)
         found, wanted = LockState.of(answer), self._until(keep_until)

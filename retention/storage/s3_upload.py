@@ -74,8 +74,6 @@ class Part:
 
 
 class S3Upload(Upload):
-    """`lock` is called with the version's id once the object is there; what it raises unmakes the object."""
-
     def __init__(
         self,
         key: str,
@@ -84,7 +82,6 @@ class S3Upload(Upload):
         bucket: Bucket,
         parts: Parts,
         versions: Versions,
-        lock: Callable[[str | None], None],
     ) -> None:
         self.key = key
         self.size_bytes = 0
@@ -92,7 +89,6 @@ class S3Upload(Upload):
         self._bucket = bucket
         self._parts = parts
         self._versions = versions
-        self._lock = lock
         self._token = new_id()
         self._buffer = bytearray()
         self._sending: list[Future[Part]] = []
@@ -138,7 +134,6 @@ class S3Upload(Upload):
         try:
             self._compare(found)
             version = self._only(version)
-            self._lock(version)
         except StorageError:
             # It is there and must not count: whoever hears of the failure believes that nothing is.
             with suppress(Refused, StorageError):

@@ -213,11 +213,8 @@ class Volume(ABC):
         return self.spec.name
 
     @abstractmethod
-    def begin(self, key: str, session: str, *, keep_until: datetime | None = None) -> Upload:
-        """Start an object that must not exist yet. `session` names the run it belongs to (a-z, 0-9).
-
-        A volume that locks what it publishes never locks it beyond `keep_until`.
-        """
+    def begin(self, key: str, session: str) -> Upload:
+        """Start an object that must not exist yet. `session` names the run it belongs to (a-z, 0-9)."""
 
     @abstractmethod
     def flush(self) -> None:
@@ -262,7 +259,7 @@ class Volume(ABC):
         return self.availability(key)
 
     def lock(self, key: str, *, keep_until: datetime | None = None) -> datetime | None:
-        """Renew the promise not to remove an object before a date, never beyond `keep_until`; return that date.
+        """Promise not to remove an object before a date, or renew that, never beyond `keep_until`; return that date.
 
         None on a volume that promises nothing. Raises ObjectNotFoundError.
         """

@@ -18,7 +18,7 @@ from retention.storage.s3_lock import LockState
 from tests.storage.buckets import BucketPlace
 from tests.storage.clocks import ShiftedClock
 from tests.storage.conformance import LONG, opened
-from tests.storage.places import KEY, OTHER_KEY, SESSION, content, keys, put
+from tests.storage.places import KEY, OTHER_KEY, content, keys, put
 from tests.storage.s3_proxy import Faults, Proxy, Reply
 
 DAY = timedelta(days=1)
@@ -34,11 +34,9 @@ def lock_of(volume, key: str = KEY) -> LockState:
     return LockState.of(volume.bucket.head(key))
 
 
-def put_until(volume, keep_until: datetime | None, key: str = KEY, data: bytes = b"bytes") -> None:
-    with volume.begin(key, SESSION, keep_until=keep_until) as upload:
-        upload.write(data)
-        upload.seal()
-        upload.publish()
+def locked(volume, keep_until: datetime | None = None, key: str = KEY, data: bytes = b"bytes") -> None:
+    put(volume, key, data)
+    volume.lock(key, keep_until=keep_until)
 
 
 @pytest.fixture
@@ -56,8 +54,10 @@ def near(at: datetime | None, expected: datetime) -> bool:
 
 
 @pytest.mark.parametrize("data", [b"short", LONG], ids=["short", "in parts"])
-def test_a_package_is_locked_for_a_window_when_it_is_published(volume, data):
+def test_a_package_is_locked_for_a_window(volume, data):
     put(volume, KEY, data)
+    assert lock_of(volume).until_at is None  # what is taken back again must not be
+    volume.lock(KEY)
     found = lock_of(volume)
     assert found.mode == "COMPLIANCE"
     assert near(found.until_at, datetime.now(UTC) + DAY)
@@ -73,14 +73,14 @@ def test_documents_are_not_locked(volume):
 
 def test_a_lock_never_reaches_beyond_what_must_be_kept(volume):
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
-    put_until(volume, soon)
+    locked(volume, soon)
     assert lock_of(volume).until_at == soon
-    put_until(volume, datetime.now(UTC) - DAY, OTHER_KEY)
+    locked(volume, datetime.now(UTC) - DAY, OTHER_KEY)
     assert lock_of(volume, OTHER_KEY).until_at is None
 
 
 def test_a_lock_is_renewed_when_half_of_its_window_is_gone(place, volume):
-    put(volume)
+    locked(volume)
     first = lock_of(volume).until_at
     place.clock.later = DAY * 0.4
     assert volume.lock(KEY) == first
@@ -90,7 +90,7 @@ def test_a_lock_is_renewed_when_half_of_its_window_is_gone(place, volume):
 
 
 def test_a_renewed_lock_ends_with_what_must_be_kept_and_is_never_shortened(place, volume):
-    put(volume)
+    locked(volume)
     end = datetime.now(UTC).replace(microsecond=0) + DAY * 1.2
     place.clock.later = DAY * 0.9
     assert volume.lock(KEY, keep_until=end) == end
@@ -99,7 +99,7 @@ def test_a_renewed_lock_ends_with_what_must_be_kept_and_is_never_shortened(place
 
 
 def test_what_was_never_locked_is_when_its_turn_comes(place, volume):
-    put_until(volume, datetime.now(UTC) - DAY)
+    locked(volume, datetime.now(UTC) - DAY)
     assert near(volume.lock(KEY), datetime.now(UTC) + DAY)
 
 
@@ -109,8 +109,8 @@ def test_an_absent_object_cannot_be_locked(volume):
 
 
 def test_what_is_locked_is_hidden_and_said_to_stay_until_its_date(place, volume):
-    put(volume)
-    put_until(volume, datetime.now(UTC) - DAY, OTHER_KEY)
+    locked(volume)
+    locked(volume, datetime.now(UTC) - DAY, OTHER_KEY)
     until_at = lock_of(volume).until_at
     with pytest.raises(ObjectLockedError) as refusal:
         volume.delete_many([KEY, OTHER_KEY])
@@ -127,7 +127,7 @@ def test_what_is_locked_is_hidden_and_said_to_stay_until_its_date(place, volume)
 def test_hidden_bytes_go_when_their_lock_is_over(ceph):
     place = locking(ceph.http, timedelta(seconds=2))
     volume = opened(place)
-    put(volume)
+    locked(volume)
     with pytest.raises(ObjectLockedError):
         volume.delete(KEY)
     until_at = datetime.now(UTC) + MOMENT
@@ -137,7 +137,7 @@ def test_hidden_bytes_go_when_their_lock_is_over(ceph):
 
 
 def test_what_is_on_hold_is_not_even_hidden(place, volume):
-    put_until(volume, datetime.now(UTC) - DAY)
+    locked(volume, datetime.now(UTC) - DAY)
     assert volume.hold(KEY, on=True)
     with pytest.raises(ObjectLockedError, match="legal hold") as refusal:
         volume.delete(KEY)
@@ -149,7 +149,7 @@ def test_what_is_on_hold_is_not_even_hidden(place, volume):
 
 
 def test_a_key_that_was_hidden_can_be_used_again(volume):
-    put(volume)
+    locked(volume)
     with pytest.raises(ObjectLockedError):
         volume.delete(KEY)
     put(volume, KEY, b"anew")
@@ -167,13 +167,13 @@ def test_a_service_that_takes_locks_and_forgets_them_is_found_out(ceph):
         place = locking(ceph.http, DAY, through=proxy.endpoint)
         volume = opened(place)
         proxy.hook = Faults(lambda *_: Reply(200), lambda it: "retention" in it.query, times=None)
+        put(volume)
         with pytest.raises(VolumeUnavailableError, match="does not show it"):
-            put(volume)
-        assert place.versions(KEY) == []
+            volume.lock(KEY)
 
 
 def test_every_version_goes_with_an_object(place, volume):
-    put_until(volume, datetime.now(UTC) - DAY)
+    locked(volume, datetime.now(UTC) - DAY)
     place.damage(KEY, b"written over by somebody")
     volume.delete(KEY)
     assert place.versions(KEY) == []

@@ -82,23 +82,29 @@ def publishes(stub: Stubber) -> None:
             ChecksumSHA256=SHA256,
         ),
     )
-    stub.add_response(
-        "put_object_retention",
-        {},
-        where(Retention={"Mode": "COMPLIANCE", "RetainUntilDate": UNTIL}, VersionId="v1"),
-    )
-    locked = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": UNTIL}
-    answers_head(stub, {"VersionId": "v1"}, **locked)
 
 
 def refuses_to_read(stub: Stubber) -> None:
     stub.add_client_error("get_object", "InvalidObjectState", http_status_code=403)
 
 
-def test_aws_gets_checksums_a_condition_a_class_and_then_a_lock_on_that_very_version(stub):
+def test_aws_gets_checksums_a_condition_and_a_class(stub):
     publishes(stub)
     with sealed(stub.volume) as upload:
         upload.publish()
+
+
+@pytest.mark.parametrize("mode", ["COMPLIANCE", "GOVERNANCE"])
+def test_a_lock_is_put_on_the_very_version_that_was_looked_at(stub, mode):
+    stub.volume._lock._spec = ObjectLockSpec(mode, LOCK.window)
+    answers_head(stub, VersionId="v1")
+    stub.add_response(
+        "put_object_retention",
+        {},
+        where(Retention={"Mode": mode, "RetainUntilDate": UNTIL}, VersionId="v1"),
+    )
+    answers_head(stub, {"VersionId": "v1"}, ObjectLockMode=mode, ObjectLockRetainUntilDate=UNTIL)
+    assert stub.volume.lock(KEY) == UNTIL
 
 
 def test_what_cannot_be_read_back_is_proved_by_the_checksum_that_aws_computed(stub):

@@ -113,6 +113,7 @@ def ingest_document(report: IngestReport) -> Ingest:
         "bytes_in": report.bytes_in,
         "bytes_stored": report.bytes_stored,
         "write_debt": report.write_debt,
+        "unlocked": [error.message for error in report.unlocked],
         "seconds": round(report.seconds, 3),
         "refused": [{"path": each.path, "reason": each.reason} for each in report.refused],
     }
@@ -121,6 +122,7 @@ def ingest_document(report: IngestReport) -> Ingest:
 def ingest_lines(report: IngestReport) -> Iterator[str]:
     """Tell people the same."""
     yield from ingest_counts(report)
+    yield from (current.say("ingest.unlocked", message=error.message) for error in report.unlocked)
     yield from (current.say("ingest.refused", path=each.path, reason=each.reason) for each in report.refused)
 
 

@@ -15,10 +15,19 @@ from retention.cli.invocation import Result, command, current
 from retention.cli.text import rate_text, size_text, table_lines
 
 if TYPE_CHECKING:
-    from retention.cli.documents.lifecycle import LifecycleMove, LifecyclePlan, LifecycleProblem, LifecycleRun
+    from retention.catalog.records import PackageSummary
+    from retention.cli.documents.lifecycle import (
+        LifecycleKept,
+        LifecycleMove,
+        LifecyclePlan,
+        LifecycleProblem,
+        LifecycleRun,
+    )
+    from retention.model.errors import KeptError, StorageError
     from retention.services.lifecycle.carry_out import Outcome
     from retention.services.lifecycle.planned import PlannedMove
     from retention.services.move.budget import Limits
+    from retention.services.move.leaving import Left
     from retention.services.recall import Advanced
 
 MaxBytes = Annotated[str | None, typer.Option(metavar="SIZE", help="At most so much, as received (10GiB).")]
@@ -79,7 +88,7 @@ def apply(
     with closing(current.open(to_write=True)) as stores:
         outcome = carry_out(stores, moves, limits, current.progress())
         dropped = drop_due(stores)
-    return _result(outcome, dropped=len(dropped.packages))
+    return _result(outcome, dropped)
 
 
 @command("lifecycle run")
@@ -98,7 +107,7 @@ def run(
         recalled = recall.advance(stores)
         outcome = carry_out(stores, plan_moves(stores), limits, current.progress())
         dropped = drop_due(stores)
-    return _result(outcome, dropped=len(dropped.packages), recalled=recalled)
+    return _result(outcome, dropped, recalled)
 
 
 def _limits(max_bytes: str | None, rate: float | None, max_seconds: float | None) -> Limits:
@@ -111,7 +120,7 @@ def _limits(max_bytes: str | None, rate: float | None, max_seconds: float | None
     return Limits(size_bytes, rate, max_seconds)
 
 
-def _result(outcome: Outcome, *, dropped: int = 0, recalled: Advanced | None = None) -> Result[LifecycleRun]:
+def _result(outcome: Outcome, dropped: Left, recalled: Advanced | None = None) -> Result[LifecycleRun]:
     findings = 0 if recalled is None else len(recalled.findings)
     data: LifecycleRun = {
         "moves": [move_document(move) for move in outcome.moved],
@@ -121,7 +130,9 @@ def _result(outcome: Outcome, *, dropped: int = 0, recalled: Advanced | None = N
         "skipped": len(outcome.skipped),
         "left": len(outcome.left),
         "bytes": outcome.bytes_moved,
-        "dropped": dropped,
+        "dropped": len(dropped.packages),
+        "kept": [_kept(package, error) for package, error in dropped.kept],
+        "unlocked": [error.message for error in outcome.unlocked],
         "recalled": 0 if recalled is None else len(recalled.ready),
         "findings": findings,
         "seconds": round(outcome.seconds, 3),
@@ -134,6 +145,18 @@ def _result(outcome: Outcome, *, dropped: int = 0, recalled: Advanced | None = N
     if outcome.failed:
         code = exit_codes.PARTIAL
     return Result(data, _lines(data), code, rows="moves")
+
+
+def _kept(package: PackageSummary, error: KeptError | StorageError) -> LifecycleKept:
+    from retention.model.clock import format_instant
+
+    until_at = getattr(error, "until_at", None)
+    return {
+        "package": package.package_id,
+        "study_uid": package.study_uid,
+        "message": error.message,
+        "until": None if until_at is None else format_instant(until_at),
+    }
 
 
 def move_document(move: PlannedMove) -> LifecycleMove:
@@ -198,6 +221,8 @@ def _lines(data: LifecycleRun) -> Iterator[str]:
             yield current.say(f"lifecycle.{name}", count=count)
     if data["findings"]:
         yield current.say("recall.findings", count=data["findings"])
+    for message in [*(kept["message"] for kept in data["kept"]), *data["unlocked"]]:
+        yield current.say("lifecycle.kept", message=message)
     for problem in data["problems"]:
         yield current.say(
             "lifecycle.problem", study=problem["study_uid"], tier=problem["to"], message=problem["message"]

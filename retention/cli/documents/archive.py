@@ -68,6 +68,8 @@ class Ingest(TypedDict):
     bytes_stored: Count
     """Bytes it takes on the volumes, redundancy included."""
     write_debt: Count
+    unlocked: list[str]
+    """Why volumes with Object Lock have not locked what was stored yet: `volume locks` does."""
     """Shards that wait for their volume."""
     seconds: float
     refused: list[Refused]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
-from retention.cli.documents.values import Count, Day
+from retention.cli.documents.values import Count, Day, Instant
 
 LifecycleMove = TypedDict(
     "LifecycleMove",
@@ -39,6 +39,16 @@ class LifecycleProblem(TypedDict):
     hint: str | None
 
 
+class LifecycleKept(TypedDict):
+    """A package whose time is over and that a volume does not give up: a lock, a hold, a volume that is away."""
+
+    package: str
+    study_uid: str | None
+    message: str
+    until: Instant | None
+    """Until when it is locked, if that is why. Its key is gone all the same."""
+
+
 class LifecycleRun(TypedDict):
     """What became of the moves that are due."""
 
@@ -56,6 +66,10 @@ class LifecycleRun(TypedDict):
     """Bytes moved, as received."""
     dropped: Count
     """Older forms of moved packages, and recalled copies, that are gone now."""
+    kept: list[LifecycleKept]
+    """What had its time and is still there."""
+    unlocked: list[str]
+    """Why volumes with Object Lock have not locked what was moved to them yet: `volume locks` does."""
     recalled: Count
     """Recalled studies that became readable."""
     findings: Count

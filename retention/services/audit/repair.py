@@ -18,6 +18,7 @@ from retention.package.check import rebuild
 from retention.package.shard import Reference
 from retention.services import commit, events, gate
 from retention.services.audit.examine import Examination, opened_shards
+from retention.services.locks import lock_new
 from retention.services.sessions import Session
 from retention.services.stores import Stores
 from retention.services.uploads import ShardUpload, seal_and_publish
@@ -111,8 +112,10 @@ class Repair:
         if made and self._commit(found.package, reference, uploads, [t for t in targets if t.number in made]):
             _discard(uploads)
             return Repaired(why_not="another run changed the package meanwhile: audit again")
+        failures_to_lock = lock_new(self._stores, [found.package.package_id]) if made else []
         self._drop_old(found, made)
         failures = [*refusals, *(upload.failure for upload in uploads.values() if upload.failure is not None)]
+        failures += failures_to_lock
         why_not = "; ".join(dict.fromkeys(failure.message for failure in failures))
         return Repaired(made, why_not, misplaced=_misplaced(found, made))
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from retention.dicom.rejection import KEY_OBJECT_SELECTION
-from retention.model.errors import LockedError, RetentionError
+from retention.model.errors import LockedError, RetentionError, StorageError
 from retention.model.identifiers import InstitutionId
 from retention.package.manifest import KIND_QUARANTINE, KIND_STUDY, ROLE_CONFLICT
-from retention.services import decisions
+from retention.services import decisions, locks
 from retention.services.events import Names
 from retention.services.ingest.build import BuiltPackage, NothingBuilt, PackageBuilder, PackageUnderWay
 from retention.services.ingest.finish import FinishedPackage, finish
@@ -51,7 +51,8 @@ class Refusal:
 @dataclass(slots=True)
 class IngestReport:
     """What became of the files. `stored` counts new instances; conflicts and quarantined ones are stored too, and
-    counted apart. Bytes are as received, `bytes_stored` as they lie on the volumes."""
+    counted apart. Bytes are as received, `bytes_stored` as they lie on the volumes. `unlocked`: why volumes with Object
+    Lock have not locked what was stored yet; their next renewal does."""
 
     studies: int = 0
     stored: int = 0
@@ -67,6 +68,7 @@ class IngestReport:
     write_debt: int = 0
     refused: list[Refusal] = field(default_factory=list)
     failures: list[RetentionError] = field(default_factory=list)
+    unlocked: list[StorageError] = field(default_factory=list)
 
 
 class Ingest:
@@ -177,6 +179,8 @@ class Ingest:
             for built in following:
                 built.uploads.discard()
             raise
+        mine = [each.built.package for each in finished if each.error is None and not each.is_overtaken]
+        self._report.unlocked += locks.lock_new(self._stores, mine)
         for package in finished:
             if package.is_overtaken:
                 yield package.built.kind, [keep.file for keep in package.built.files]

@@ -46,8 +46,12 @@ def _recall(stores: Stores, _work: Work) -> Done:
 def _locks(stores: Stores, work: Work) -> Done:
     from retention.services.locks import renew_locks
 
-    done = renew_locks(stores)
-    return work.done(done, problems=tuple(f"{volume}: {error.message}" for volume, error in done.problems))
+    done = renew_locks(stores, stop=work.stop)
+    return work.done(
+        done,
+        is_left=done.is_left,
+        problems=tuple(f"{volume}: {error.message}" for volume, error in done.problems),
+    )
 
 
 def _seal(stores: Stores, work: Work) -> Done:

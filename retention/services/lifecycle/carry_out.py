@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retention.catalog.records import PackageSummary
-from retention.model.errors import NotFoundError, RetentionError, UsageError
+from retention.model.errors import NotFoundError, RetentionError, StorageError, UsageError
 from retention.model.identifiers import PackageId
 from retention.services.lifecycle import waiting
 from retention.services.lifecycle.planned import PlannedMove
@@ -31,6 +31,7 @@ class Outcome:
     failed: list[tuple[PlannedMove, RetentionError]] = field(default_factory=list)
     skipped: list[tuple[PlannedMove, str]] = field(default_factory=list)
     left: list[PlannedMove] = field(default_factory=list)
+    unlocked: list[StorageError] = field(default_factory=list)
     bytes_moved: int = 0
     seconds: float = 0.0
 
@@ -54,6 +55,7 @@ def carry_out(stores: Stores, moves: Iterable[PlannedMove], limits: Limits, prog
                 yield Task(package, tier)
 
     done = Mover(stores, progress, Budget(limits, stores.clock)).run(tasks())
+    outcome.unlocked = done.unlocked
     outcome.bytes_moved, outcome.seconds = done.bytes_received, done.seconds
     asleep: dict[PlannedMove, list[PackageSummary]] = {}
     for task in done.asleep:

@@ -17,10 +17,12 @@ from retention.services.stores import Stores
 
 @dataclass(frozen=True, slots=True)
 class LifecycleDone:
-    """Studies `decided` again, `moved`, `failed` and `skipped`; packages `dropped`; recalls made ready (`recalled`)."""
+    """Studies `decided` again, `moved`, `waiting` for a slow tier, `failed` and `skipped`; packages `dropped`; recalls
+    made ready (`recalled`)."""
 
     decided: int
     moved: int
+    waiting: int
     failed: int
     skipped: int
     left: int
@@ -38,10 +40,13 @@ def run_due(stores: Stores, limits: Limits, *, stop: Callable[[], bool]) -> Life
     outcome = carry_out(stores, moves, limits, NoProgress())
     dropped = drop_due(stores)
     problems = [f"{move.study_uid}: {error.message}" for move, error in outcome.failed]
+    problems += [error.message for error in outcome.unlocked]
+    problems += [error.message for _, error in dropped.kept]
     problems += [f"recall {each.recall_id}: {error.message}" for each, error in recalled.failed]
     return LifecycleDone(
         decided,
         len(outcome.moved),
+        len(outcome.waiting),
         len(outcome.failed),
         len(outcome.skipped),
         len(outcome.left),

@@ -19,9 +19,9 @@ from itertools import islice
 
 from retention.catalog.records import Claim, PackageSummary, WorkItem
 from retention.model.clock import format_instant
-from retention.model.errors import NotReadyError, RetentionError
+from retention.model.errors import NotReadyError, RetentionError, StorageError
 from retention.model.layout import TierSpec
-from retention.services import commit, events
+from retention.services import commit, events, locks
 from retention.services.audit.repair import places
 from retention.services.events import Names
 from retention.services.making import MadePackage, make_durable, package_entry
@@ -56,13 +56,15 @@ class Task:
 @dataclass(slots=True)
 class Moved:
     """What a run did. `moved` are done; `overtaken` somebody else did or is doing; `failed` could not be, and stay as
-    they were; `asleep` lie on a slow tier and cannot be read now; `left` the budget did not reach."""
+    they were; `asleep` lie on a slow tier and cannot be read now; `left` the budget did not reach. `unlocked`: why
+    volumes have not locked what was moved to them yet."""
 
     moved: list[Task] = field(default_factory=list)
     overtaken: list[Task] = field(default_factory=list)
     failed: list[tuple[Task, RetentionError]] = field(default_factory=list)
     asleep: list[Task] = field(default_factory=list)
     left: list[Task] = field(default_factory=list)
+    unlocked: list[StorageError] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -177,6 +179,7 @@ class Mover:
             else:
                 self._fail(ready.task, ready.work, error)
         fresh = self._append(sound)
+        self._done.unlocked += locks.lock_new(self._stores, [ready.made.package for ready in fresh])
         for ready in sound:
             if ready in fresh:
                 self._done.moved.append(ready.task)

@@ -24,7 +24,6 @@ from retention.package.records import ShardHeader
 from retention.package.sealing import Sealer, block_number
 from retention.package.writer import PackageWriter
 from retention.services.access import OpenPackage, PackageAccess
-from retention.services.locks import keep_until
 from retention.services.making import MadePackage
 from retention.services.move.budget import Budget
 from retention.services.stores import Stores
@@ -87,7 +86,6 @@ class Recoder:
                 self._states,
                 new,
                 self._session,
-                keep_until=keep_until(self._stores, package),
             )
             try:
                 writer = PackageWriter(header, key.key_id, sealer, uploads.uploads)
