@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from retention.web.callers import is_of_this_machine
+from retention.web.door import LOOPBACK
 
 
 def base_of(request: Request, institution: str) -> str:
@@ -14,6 +14,6 @@ def base_of(request: Request, institution: str) -> str:
     """
     url = request.base_url
     server = request.scope.get("server")
-    if url.port is None and server is not None and is_of_this_machine(request.headers.get("host", "")):
+    if url.port is None and server is not None and request.headers.get("host") in LOOPBACK:
         url = url.replace(port=server[1])
     return f"{url}{institution}"
