@@ -66,6 +66,7 @@ from retention.catalog.records import (
     VolumeUsage,
     WorkItem,
 )
+from retention.catalog.sampling import Sampling
 from retention.catalog.search import Search
 from retention.catalog.transaction import Transaction
 from retention.model.identifiers import ArchiveId, InstitutionId, PackageId
@@ -162,6 +163,11 @@ class Catalog:
     def moving(self) -> Moving:
         """Which studies should lie elsewhere."""
         return Moving(self._database)
+
+    @property
+    def sampling(self) -> Sampling:
+        """Packages drawn by chance."""
+        return Sampling(self._database)
 
     def archive_id(self) -> ArchiveId:
         """Whose catalog this is."""

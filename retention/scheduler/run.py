@@ -117,7 +117,9 @@ class Run:
         if error is None:
             did = ", ".join(f"{name} {number}" for name, number in ending.numbers.items() if number)
             LOG.info("%s: %s", self.job.name, did or "nothing was due")
-        if error is not None or ending.detail:  # the text may name studies: it is for who may read the catalog
+        if (
+            error is not None or ending.detail
+        ):  # the text may name studies: it is for who may read the catalog
             what = "not all could be done" if error is None else f"failed ({code_of(error)})"
             LOG.warning("%s: %s; retention schedule list says more", self.job.name, what)
 

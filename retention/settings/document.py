@@ -210,6 +210,8 @@ class ScheduleSection(Section):
     seal: Schedule | None = Field(
         default=None, description="sealing the journal when it is due, and asking for missing timestamps"
     )
+    drill: Schedule | None = Field(default=None, description="giving back a sample to nobody")
+    clean: Schedule | None = Field(default=None, description="removing what has had its time")
     locks: Schedule | None = Field(default=None, description="renewing Object Lock")
     blackout: list[Blackout] = Field(default_factory=list, description="when audits and moves rest")
     timezone: Timezone | None = Field(

@@ -7,8 +7,9 @@ a job does is its service's own; here stands only how it is called.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from retention.services.jobs.job import Done, Job, Work
+from retention.services.jobs.job import AT_ONCE, Done, Job, Work
 from retention.services.stores import Stores
 
 
@@ -64,6 +65,22 @@ def _seal(stores: Stores, work: Work) -> Done:
     return Done(numbers, (done.why_not or "",) if is_waiting else (), has_findings=done.status.lapsed > 0)
 
 
+def _drill(stores: Stores, work: Work) -> Done:
+    from retention.services.drill import LOOK_AGAIN, drill
+
+    done = drill(stores, stop=work.stop)
+    again_after = None if done.is_over else AT_ONCE if done.left else LOOK_AGAIN
+    found = work.done(done, problems=done.problems, has_findings=bool(done.failed))
+    return replace(found, again_after=again_after)
+
+
+def _clean(stores: Stores, work: Work) -> Done:
+    from retention.services.cleaning import clean
+
+    done = clean(stores, stop=work.stop)
+    return work.done(done, problems=done.problems)
+
+
 JOBS: Mapping[str, Job] = {
     job.name: job
     for job in (
@@ -72,6 +89,8 @@ JOBS: Mapping[str, Job] = {
         Job("recall", "PT5M", _recall),
         Job("decisions", "PT1H", _decisions),
         Job("seal", "PT1H", _seal),
+        Job("drill", "0 3 1 * *", _drill, rests=True, is_long=True),
+        Job("clean", "30 3 * * *", _clean),
         Job("locks", "0 4 * * *", _locks, is_long=True),
     )
 }
