@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from retention.model.clock import RunningClock, SystemClock
 from retention.services import drill as drills
+from retention.services import recall
 from retention.services.drill import OPEN_STATE, DrillRun, drill, last_drill
 from tests.services.move.moving import move_in
 from tests.services.world import World
@@ -101,7 +102,7 @@ def test_what_lies_on_a_slow_tier_is_asked_for_and_waited_for(held: World):
 def test_what_is_never_given_out_is_a_finding_after_a_time(held: World, monkeypatch):
     with held.opened() as stores:
         move_in(stores, "glacier", stores.catalog.packages_of(HOT))
-    monkeypatch.setattr(drills.recall, "ask", lambda *_: False)
+    monkeypatch.setattr(recall, "ask", lambda *_: False)
     assert run(held).waiting == 1
     last = run(held, ahead=drills.GIVEN_UP + timedelta(days=1))
     assert (last.failed, last.is_over) == (1, True)
