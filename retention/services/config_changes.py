@@ -106,7 +106,5 @@ _QUESTIONS: Mapping[str, Callable[[object, object], bool]] = {
     "journal.timestamp.url": _is_lost,
     "journal.trust": _lists_fewer,
     "journal.witnesses": _lists_fewer,
-    **dict.fromkeys(
-        (f"schedule.{job}" for job in ("audit", "locks", "seal", "drill")), _is_off
-    ),
+    **dict.fromkeys((f"schedule.{job}" for job in ("audit", "locks", "seal", "drill")), _is_off),
 }
