@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from retention.dicom.pixels.decoding import Decoding
@@ -10,6 +12,7 @@ from retention.web.app import make_app
 from tests.services.conftest import empty_template, folder, held, held_template, templates, unsynced
 from tests.services.world import World
 from tests.web.asking import Asking
+from tests.web.callers import add_pasteur, behind_the_door
 
 __all__ = ["empty_template", "folder", "held", "held_template", "opened", "templates", "unsynced"]
 
@@ -18,6 +21,21 @@ __all__ = ["empty_template", "folder", "held", "held_template", "opened", "templ
 def decoding():
     with Decoding(1) as decoding:
         yield decoding
+
+
+@pytest.fixture(scope="session")
+def hospitals_template(held_template: World, templates: Path) -> World:
+    (templates / "hospitals").mkdir()
+    world = held_template.copy(templates / "hospitals")
+    add_pasteur(world)
+    return world
+
+
+@pytest.fixture
+def hospitals(hospitals_template: World, folder: Path, decoding: Decoding):
+    """Two hospitals, necker and pasteur, and a client of their web door."""
+    with behind_the_door(hospitals_template.copy(folder), decoding) as made:
+        yield made
 
 
 @pytest.fixture
