@@ -7,12 +7,14 @@ write down. Every answer tells a browser to make nothing of it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 
 from retention.web.door import Door, name_of
+from retention.web.limits import REQUEST_HEADER_BYTES, REQUEST_HEADERS
 from retention.web.problems import problem
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 STRICT_TRANSPORT = "max-age=31536000"
+_HIDDEN = re.compile(rb"%(2f|5c|00)", re.IGNORECASE)
+"""Written so, a slash is one to us and none to something before us that decides by path."""
+
 SECRETS = frozenset({"access_token", "token", "id_token"})
 
 
@@ -57,6 +62,9 @@ class Hardening:
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
+        return _malformed(scope, headers) or self._unmeant(headers)
+
+    def _unmeant(self, headers: Headers) -> JSONResponse | None:
         if len(headers.getlist("host")) != 1 or name_of(headers["host"]) not in self._door.hosts:
             return problem(
                 421,
@@ -65,11 +73,6 @@ class Hardening:
             )
         if self._is_foreign(headers):
             return problem(403, "a page of another site may not ask this")
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            return problem(415, "content is taken as it is, not compressed")
-        query = scope["query_string"].decode("latin-1")
-        if SECRETS.intersection(name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)):
-            return problem(400, "a token in an address is refused: addresses are written down")
         return None
 
     def _is_foreign(self, headers: Headers) -> bool:
@@ -82,3 +85,17 @@ class Hardening:
             )
         site = headers.get("sec-fetch-site", "none")
         return site not in ("none", "same-origin") and headers.get("sec-fetch-mode") != "navigate"
+
+
+def _malformed(scope: Scope, headers: Headers) -> JSONResponse | None:
+    size = len(scope["query_string"]) + sum(len(name) + len(value) for name, value in headers.raw)
+    if size > REQUEST_HEADER_BYTES or len(headers.raw) > REQUEST_HEADERS:
+        return problem(431, "the header of the request is too long")
+    if _HIDDEN.search(scope.get("raw_path", b"")):
+        return problem(400, "a path does not hide its slashes")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        return problem(415, "content is taken as it is, not compressed")
+    query = scope["query_string"].decode("latin-1")
+    if SECRETS.intersection(name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)):
+        return problem(400, "a token in an address is refused: addresses are written down")
+    return None

@@ -33,6 +33,9 @@ SLOWEST_BYTES = 4096
 REQUEST_HEADER_BYTES = 32 << 10
 """The longest header of a request, its address included."""
 
+REQUEST_HEADERS = 100
+"""In one request."""
+
 IDLE_S = 30
 """After which a connection on which nothing is asked is closed."""
 
