@@ -77,10 +77,11 @@ class OpenPackage:
 
 
 class PackageAccess:
-    """Opens packages for reading; remembers the manifests and packages it read last."""
+    """Opens packages for reading (`from_medium`: past the page cache); remembers the manifests it read last."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, *, from_medium: bool = False) -> None:
         self._stores = stores
+        self._from_medium = from_medium
         self._cached = lru_cache(maxsize=MANIFEST_CACHE)(self._contents)
         self.package = lru_cache(maxsize=MANIFEST_CACHE)(stores.catalog.package)
 
@@ -167,7 +168,8 @@ class PackageAccess:
     def _open(self, package: PackageId, shard: ShardRecord) -> ObjectReader:
         if shard.volume is None:
             raise StorageError("it lies on no volume yet (write debt)")
-        return self._stores.volumes[shard.volume].open(shard_key(package, shard.number, shard.generation))
+        key = shard_key(package, shard.number, shard.generation)
+        return self._stores.volumes[shard.volume].open(key, from_medium=self._from_medium)
 
     def _sealer(self, package: PackageSummary) -> Sealer:
         key = self._stores.keyring.package_key(package.key_id, package.key_segment)

@@ -21,7 +21,7 @@ from retention.services.stores import Stores
 from retention.settings.environment import pdf_key_paths
 
 
-def signed_pdf(stores: Stores, pdf: bytes, at: datetime, *, with_stamp: bool) -> tuple[bytes, bool]:
+def signed_pdf(stores: Stores, pdf: bytes, at: datetime, *, with_stamp: bool = True) -> tuple[bytes, bool]:
     """Return a PDF signed inside, and whether the signature is timestamped.
 
     Raises KeyUnavailableError when a key or certificate cannot be read, UsageError without pyHanko.

@@ -70,6 +70,9 @@ DONE = [
     Case("policy validate", "{L} {A}/archive.yaml", 5),
     Case("policy test", "{L}", has_archive=False),
     Case("policy test", "{A}/archive.yaml", 5),
+    Case("attest deposit", "{U} --institution necker --out {T}/deposit.json"),
+    Case("attest integrity", "{U} --institution necker --out {T}/integrity.pdf"),
+    Case("attest restitution", "{U} --institution necker --out {T}/restitution.json"),
     Case("report compliance", "--year 2026 --out {T}/report"),
     Case("report verify", "{T}/sources", 4),
     Case("report verifier", "--out {T}/verifier.py"),
@@ -155,7 +158,7 @@ DONE = [
     Case("journal export", "--out {T}/journal"),
     Case("journal cosign", "{T}/seal --out {T}/cosigned", broken="a seal of another archive came"),
 ]
-APPROVED_FIRST = {"disposal execute", "disposal certificate"}
+APPROVED_FIRST = {"disposal execute", "disposal certificate", "attest destruction"}
 """Tried in tests/e2e/test_disposal.py, where people approve."""
 UNTIL_SIGNALLED = {"serve"}
 """Tried in tests/e2e/test_serve.py."""
@@ -210,6 +213,10 @@ STOPPED = [
     Case("policy schema", "France", 2),
     Case("policy validate", "{T}/sources", 6),
     Case("policy test", "{T}/nowhere", 6, has_archive=False),
+    Case("attest deposit", "1.2.3 --out {T}/deposit.json", 6),
+    Case("attest integrity", "{U} --out {T}/sources", 2),
+    Case("attest restitution", "{U} --institution necker --out {T}/restitution.json", 6),
+    Case("attest destruction", "nothing --out {T}/destruction.json", 6),
     Case("report compliance", "--year 2026 --from 2026-01-01 --out {T}/report", 2),
     Case("report verify", "{T}/nowhere", 2),
     Case("report verifier", "--out {T}/sources", 2),

@@ -107,6 +107,10 @@ def call(case: Case, archive, folder, samples) -> Outcome:
         places["hold"] = hold(archive)
     if case.command in {"fact withdraw", "fact split"} and case.has_archive:
         places["fact"] = record_and_merge(archive)
+    if case.command == "attest restitution" and case.code == 0:
+        retention(
+            "--archive", archive, "study", "export", UID, "--institution", "necker", "--out", folder / "out"
+        )
     if "{T}/shares" in case.arguments:
         where = folder / "shares"
         retention("--archive", archive, "keys", "escrow", "--shares", "2", "--threshold", "2", "--out", where)

@@ -17,6 +17,7 @@ from retention.cli import main, schemas
 from retention.dicom.pixels.decoding import Decoding
 from retention.journal import merkle
 from retention.journal.checkpoint import Checkpoint, Note, VerifierKey
+from retention.reports.standalone.stamps import check_pdf
 from retention.services.staging.receiver import Receiver
 from retention.web.app import make_app
 from tests.e2e.program import Program, digests, files_below
@@ -163,8 +164,11 @@ def test_a_record_leaves_only_by_the_whole_way_and_nothing_of_it_is_left(office:
 
 def test_the_certificate_says_all_and_proves_itself(office: Office, tmp_path: Path):
     proposal = propose(office)
+    office.at(GRACE, "disposal", "bordereau", proposal, "--out", tmp_path / "bordereau.pdf")
+    check_pdf((tmp_path / "bordereau.pdf").read_bytes())
     approve(office, tmp_path)
     office.at(AFTER, "disposal", "certificate", proposal, "--out", tmp_path / "early.json", code=6)
+    office.at(AFTER, "attest", "destruction", proposal, "--out", tmp_path / "early.json", code=6)
     office.at(AFTER, "disposal", "execute", proposal)
     file = tmp_path / "certificate.json"
     office.at(AFTER, "disposal", "certificate", proposal, "--out", file)
@@ -203,6 +207,13 @@ def test_the_certificate_says_all_and_proves_itself(office: Office, tmp_path: Pa
     assert [policy["name"] for policy in report["policies"]] == ["short"]
     key = report["journal"]["signing_key"]
     assert note.signers([VerifierKey.parse(key)])
+    office.at(AFTER, "disposal", "certificate", proposal, "--out", tmp_path / "certificate.pdf")
+    check_pdf((tmp_path / "certificate.pdf").read_bytes())
+    trust = tmp_path / "trust"
+    trust.write_text(f"{key}\n")
+    for name, subject in (("a.json", proposal), ("a.pdf", GONE)):
+        office.at(AFTER, "attest", "destruction", subject, "--out", tmp_path / name)
+        assert office("report", "verify", tmp_path / name, "--trust", trust).data["kind"] == "destruction"
 
 
 def test_limits_refuse_the_whole(office: Office, tmp_path: Path):

@@ -104,13 +104,20 @@ def show(proposal: Identifier) -> Result[Disposals]:
 
 @command("disposal bordereau")
 def bordereau(proposal: Identifier, out: Out) -> Result[DisposalFile]:
-    """Write the bordereau of a proposal as CSV, for those who approve it."""
+    """Write the bordereau of a proposal, for those who approve it: PDF when the file ends in .pdf, else CSV."""
     from retention.services.disposal.bordereau import bordereau as bordereau_of
     from retention.services.disposal.proposals import find
 
-    with closing(current.open()) as stores:
+    is_pdf = out.suffix.lower() == ".pdf"
+    with closing(current.open(to_write=is_pdf)) as stores:
         record = find(stores, proposal)
-        _write(out, bordereau_of(stores, record))
+        made = bordereau_of(stores, record)
+        if is_pdf:
+            from retention.services.disposal.papers import bordereau_pdf
+
+            _write(out, bordereau_pdf(stores, made, current.language))
+        else:
+            _write(out, made.csv().encode())
     data: DisposalFile = {"file": str(out), "proposals": [record.proposal_id], "certificates": []}
     return Result(data, [current.say("disposal.written", file=out)])
 
@@ -145,14 +152,20 @@ def execute(proposal: Identifier) -> Result[DisposalExecute]:
 
 @command("disposal certificate")
 def certificate(proposal: Identifier, out: Out) -> Result[DisposalCertificate]:
-    """Write the certificate of an execution, with the journal's proof: JSON, or text when the file ends in .txt."""
+    """Write the certificate of an execution, with the journal's proof: PDF (.pdf), text (.txt), else JSON."""
     from retention.services.disposal.certified import certified, certified_text
 
     with closing(current.open(to_write=True)) as stores:
         document = certified(stores, proposal)
-    is_text = out.suffix == ".txt"
-    text = certified_text(document) if is_text else json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-    _write(out, text)
+        if out.suffix.lower() == ".pdf":
+            from retention.services.disposal.papers import certificate_pdf
+
+            content = certificate_pdf(stores, document, current.language)
+        elif out.suffix == ".txt":
+            content = certified_text(document).encode()
+        else:
+            content = (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
+    _write(out, content)
     data: DisposalCertificate = {"file": str(out), "certificates": [document]}
     return Result(data, [current.say("disposal.written", file=out)])
 
@@ -243,10 +256,10 @@ def _lines(data: Disposals) -> Iterator[str]:
     yield from table_lines([current.say(f"disposal.{name}") for name in names], rows)
 
 
-def _write(out: Path, text: str) -> None:
+def _write(out: Path, content: bytes) -> None:
     try:
-        with out.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with out.open("xb") as file:
+            file.write(content)
     except FileExistsError:
         raise current.usage_error("disposal.exists", file=out) from None
 
