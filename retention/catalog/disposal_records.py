@@ -49,7 +49,7 @@ class BuriedPackage:
 
 @dataclass(frozen=True, slots=True)
 class BuriedKey:
-    """The key of a patient of whom nothing is held any more, and where it lies in the keyring."""
+    """The key of a patient, or of a hold, of whose studies none is held any more, and where it lies in the keyring."""
 
     key_id: KeyId
     segment: int
@@ -98,6 +98,15 @@ class DoomedPatient:
 
 
 @dataclass(frozen=True, slots=True)
+class DoomedHold:
+    """A released hold on a study that is to be destroyed: its row, how many studies it covers, and its key."""
+
+    row: int
+    studies: int
+    key: BuriedKey
+
+
+@dataclass(frozen=True, slots=True)
 class Doomed:
     """All that a study has in the catalog, to be destroyed: packages in whatever form, and their shards' places."""
 
@@ -109,3 +118,4 @@ class Doomed:
     """Package, number, generation, volume."""
     patients: tuple[DoomedPatient, ...]
     """The one it belongs to, and the one its header names where that is another."""
+    holds: tuple[DoomedHold, ...] = ()

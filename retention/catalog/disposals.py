@@ -26,6 +26,7 @@ from retention.catalog.disposal_records import (
 )
 from retention.catalog.disposal_tables import BURIED, CERTIFICATE, PROPOSAL, TOMBSTONE
 from retention.catalog.fact_tables import ATTRIBUTION, PATIENT
+from retention.catalog.holds import released_holds_on
 from retention.catalog.patients import find_patients
 from retention.catalog.places import PlaceRows
 from retention.catalog.recall_tables import RECALL
@@ -350,6 +351,7 @@ def _doomed(connection: Connection, study_row: int) -> Doomed:
         tuple(BuriedPackage(row.package_id, row.key_id, row.key_segment, ()) for row in packages),
         tuple((package, number, generation, volume) for package, number, generation, volume in shards),
         tuple(_patient(connection, root) for root in _patients_of(connection, study_row)),
+        released_holds_on(connection, study_row),
     )
 
 

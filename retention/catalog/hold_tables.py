@@ -1,13 +1,14 @@
 """Legal holds: cases that keep studies, whatever any policy says.
 
-The invariant: what a hold covers and who placed it never change; a hold that was released stays known.
+The invariant: what a hold covers and who placed it never change; a hold that was released stays known as long as its
+key is, which goes with the last study that it covered.
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Date, String, Table, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Integer, String, Table, Text, text
 
 from retention.catalog.columns import ForeignText, Instant
 from retention.catalog.declaring import METADATA, Base, Field, key_column, partial_index, refers_to
@@ -40,6 +41,8 @@ class HoldRow(Base, table=True):
     placed_at: datetime = Field(sa_column=Column("placed_at", Instant(), nullable=False))
     released_at: datetime | None = Field(sa_column=Column("released_at", Instant()))
     sequence: int = Field(sa_column=Column("sequence", BigInteger(), nullable=False))
+    key_id: str | None = Field(sa_column=Column("key_id", String(32)))
+    key_segment: int | None = Field(sa_column=Column("key_segment", Integer()))
 
 
 HOLD: Table = METADATA.tables["hold"]
@@ -47,7 +50,7 @@ HOLD: Table = METADATA.tables["hold"]
 GUARDS = (
     frozen(
         "hold", "id", "hold_id", "institution_row", "scope", "study_uid", "patient_id", "issuer",
-        "query", "placed_by", "placed_at", "sequence",
+        "query", "placed_by", "placed_at", "sequence", "key_id", "key_segment",
     ),
     forward(
         "hold",
@@ -55,6 +58,6 @@ GUARDS = (
         "OLD.released_at IS NOT NULL AND NEW.released_at IS DISTINCT FROM OLD.released_at",
         "a hold is released once",
     ),
-    kept("hold"),
+    kept("hold", "OLD.released_at IS NULL OR OLD.key_id IS NULL"),
     unreplaced("hold", ("id",), ("hold_id",)),
 )  # fmt: skip

@@ -6,21 +6,23 @@ study from one to the other does not free it. What arrives later is covered as w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, insert, or_, select, union_all, update
+from sqlalchemy import Connection, Select, and_, delete, insert, or_, select, union_all, update
 
 from retention.catalog.columns import AnyRow, storable
 from retention.catalog.database import Database
+from retention.catalog.disposal_records import BuriedKey, DoomedHold
 from retention.catalog.fact_tables import PATIENT
 from retention.catalog.hold_tables import HOLD, STANDING
 from retention.catalog.places import PlaceRows, next_row
 from retention.catalog.staleness import mark_institution_stale, mark_study_stale
 from retention.catalog.tables import INSTITUTION, STUDY
-from retention.model.identifiers import InstitutionId
+from retention.model.identifiers import InstitutionId, KeyId
 
 
 class HoldScope(StrEnum):
@@ -31,7 +33,10 @@ class HoldScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HoldRecord:
-    """A hold. Of `study_uid`, `patient_id` (with `issuer`, empty for any) and `query` the scope's own is given."""
+    """A hold. Of `study_uid`, `patient_id` (with `issuer`, empty for any) and `query` the scope's own is given.
+
+    `key_id` is the hold's own key, of one on a study or a patient; `key_segment` where it lies in the keyring.
+    """
 
     hold_id: str
     institution_id: InstitutionId
@@ -47,6 +52,8 @@ class HoldRecord:
     issuer: str = ""
     query: str | None = None
     released_at: datetime | None = None
+    key_id: KeyId | None = None
+    key_segment: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,21 @@ def read_standing(connection: Connection) -> StandingHolds:
             queries[record.institution_id] = (*queries.get(record.institution_id, ()), record)
     by_study = {study: tuple(records[hold] for hold in sorted(holds)) for study, holds in covered.items()}
     return StandingHolds(by_study, queries)
+
+
+def released_holds_on(connection: Connection, study_row: int) -> tuple[DoomedHold, ...]:
+    """Return the holds that covered a study by its name or its patient's, and have a key."""
+    lanes = [
+        lane.where(STUDY.c.id == study_row, HOLD.c.released_at.is_not(None), HOLD.c.key_id.is_not(None))
+        for lane in _covered()
+    ]
+    found = {hold for hold, _ in connection.execute(union_all(*lanes))}
+    doomed = []
+    for row in connection.execute(select(HOLD).where(HOLD.c.id.in_(found)).order_by(HOLD.c.id)).all():
+        covered = union_all(*(lane.where(HOLD.c.id == row.id) for lane in _covered()))
+        studies = {study for _, study in connection.execute(covered)}
+        doomed.append(DoomedHold(row.id, len(studies), BuriedKey(KeyId(row.key_id), row.key_segment)))
+    return tuple(doomed)
 
 
 class Holds:
@@ -158,6 +180,8 @@ class HoldWriting:
                 placed_by=record.placed_by,
                 placed_at=record.placed_at,
                 sequence=record.sequence,
+                key_id=record.key_id,
+                key_segment=record.key_segment,
             )
         )
         self._mark(row)
@@ -170,6 +194,11 @@ class HoldWriting:
         standing = update(HOLD).where(HOLD.c.id == row, STANDING).values(released_at=at)
         if self._connection.execute(standing).rowcount:
             self._mark(row)
+
+    def forget(self, key_ids: Sequence[KeyId]) -> None:
+        """Drop the released holds of these keys, which were destroyed."""
+        gone = HOLD.c.key_id.in_(key_ids), HOLD.c.released_at.is_not(None)
+        self._connection.execute(delete(HOLD).where(*gone))
 
     def _mark(self, row: int) -> None:
         hold = self._connection.execute(select(HOLD).where(HOLD.c.id == row)).one()
@@ -203,4 +232,6 @@ def _record(row: AnyRow) -> HoldRecord:
         row.issuer or "",
         row.query,
         row.released_at,
+        row.key_id,
+        row.key_segment,
     )

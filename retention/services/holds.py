@@ -13,6 +13,7 @@ from datetime import date
 from retention.catalog.approvals import RequestRecord
 from retention.catalog.holds import HoldRecord, HoldScope
 from retention.journal.envelope import NewEntry
+from retention.keyring.institutions import OpenKey
 from retention.model.canonical import canonical_json
 from retention.model.digests import blake3_digest
 from retention.model.errors import NotFoundError, RefusedError, UsageError
@@ -55,6 +56,8 @@ def place(stores: Stores, case: Case) -> HoldRecord:
         commit.bring_up_to_date(stores)
         actor = people.require_role(stores, case.institution, ARCHIVIST, ADMINISTRATOR)
         at = stores.clock.now()
+        own = None if scope is HoldScope.QUERY else stores.keyring.new_patient_key(case.institution)
+        segment = None if own is None else stores.keyring.commit([own])[own.key_id]
         record = HoldRecord(
             new_id(),
             case.institution,
@@ -69,13 +72,16 @@ def place(stores: Stores, case: Case) -> HoldRecord:
             patient_id,
             issuer,
             None if case.query is None else case.query.strip(),
+            key_id=None if own is None else own.key_id,
+            key_segment=segment,
         )
         held = actor.roles_at(case.institution)
         role = next((role for role in (ARCHIVIST, ADMINISTRATOR) if role in held), "")
         claim = Claim(HOLD_PLACE, case.institution, record.hold_id, digest_of(record), role)
         by = people.proof(stores, actor, claim, at)
-        key = stores.keyring.payload_key(case.institution)
-        commit.append_locked(stores, [place_entry(record, key, stores.actor, by)])
+        key = _key_of(stores, record)
+        entry = place_entry(record, key, stores.actor, by)
+        commit.append_locked(stores, [entry], {key.key_id: key.secret})
     decisions.refresh(stores)
     return find(stores, record.hold_id)
 
@@ -102,7 +108,7 @@ def ask_release(stores: Stores, hold_id: str, reason: str) -> str:
         record.hold_id,
         digest_of(record),
         [SECOND_PERSON],
-        f"Release the hold {subject_of(record)} of {record.owner}: {reason.strip()}",
+        f"Release the hold {record.hold_id} of {record.owner}: {reason.strip()}",
         {"reason": reason.strip()},
         placed_by,
     )
@@ -113,7 +119,7 @@ def released(stores: Stores, request: RequestRecord) -> Sequence[NewEntry]:
     """Return the entry of a release that was approved. Raises RefusedError when the hold is released already."""
     record = find(stores, request.subject)
     _require_standing(record)
-    key = stores.keyring.payload_key(record.institution_id)
+    key = _key_of(stores, record)
     reason = str(request.body.get("reason", ""))
     return [release_entry(record, reason, request.request_id, key, stores.clock.now(), stores.actor)]
 
@@ -145,6 +151,13 @@ def digest_of(record: HoldRecord) -> str:
     """Return the digest of what a hold says: what a signature about it is over."""
     said = [record.hold_id, record.scope.value, subject_of(record), record.owner, record.reason]
     return blake3_digest(canonical_json([*said, record.reassess_on.isoformat()])).hex()
+
+
+def _key_of(stores: Stores, record: HoldRecord) -> OpenKey:
+    """Return the key of what the journal says of a hold. Raises KeyUnavailableError, KeyringBrokenError."""
+    if record.key_id is None:
+        return stores.keyring.payload_key(record.institution_id)
+    return OpenKey(record.key_id, stores.keyring.patient_key(record.key_id, record.key_segment))
 
 
 def _scope(case: Case) -> HoldScope:

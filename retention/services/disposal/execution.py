@@ -192,7 +192,7 @@ def _require_within_limits(stores: Stores, record: ProposalRecord, terms: Terms,
 def _tombstones(stores: Stores, record: ProposalRecord, doomed: Sequence[Analysed]) -> list[TombstoneRecord]:
     names, now = Names(stores.keyring.index_key.secret), stores.clock.now()
     made = []
-    left: dict[int, int] = {}
+    left: dict[tuple[str, int], int] = {}
     for one in doomed:
         found = stores.catalog.disposals.doomed(one.held.row)
         places: dict[PackageId, list[tuple[str, str]]] = {}
@@ -222,14 +222,25 @@ def _tombstones(stores: Stores, record: ProposalRecord, doomed: Sequence[Analyse
     return made
 
 
-def _keys_of_nobody(found: Doomed, owner: int | None, left: dict[int, int]) -> tuple[BuriedKey, ...]:
-    """Return the keys of patients that have no study any more once this one is gone; `left` counts what they have."""
+def _keys_of_nobody(
+    found: Doomed, owner: int | None, left: dict[tuple[str, int], int]
+) -> tuple[BuriedKey, ...]:
+    """Return the keys of patients, and of released holds, that have no study any more once this one is gone.
+
+    `left` counts what they have.
+    """
     keys: list[BuriedKey] = []
     for patient in found.patients:
-        left.setdefault(patient.root, patient.studies)
-        left[patient.root] -= patient.root == owner
-        if left[patient.root] == 0:
+        named = "patient", patient.root
+        left.setdefault(named, patient.studies)
+        left[named] -= patient.root == owner
+        if left[named] == 0:
             keys += patient.keys
+    for hold in found.holds:
+        named = "hold", hold.row
+        left[named] = left.get(named, hold.studies) - 1
+        if left[named] == 0:
+            keys.append(hold.key)
     return tuple(keys)
 
 

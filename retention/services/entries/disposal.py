@@ -126,6 +126,7 @@ def apply_destruction(applying: Applying, entry: Entry) -> None:
         )
     )
     applying.transaction.facts.forget([key.key_id for key in keys])
+    applying.transaction.holds.forget([key.key_id for key in keys])
     applying.transaction.facts.leave(patients)
 
 

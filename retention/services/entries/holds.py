@@ -1,7 +1,9 @@
 """Entries about legal holds: placed, released.
 
 Public data say which hold, of what scope, until when it is to be looked at again and who did it; what it is on, whose
-case it is and why are in the payload, under the institution's key: a hold may outlive what it is about.
+case it is and why are in the payload. That of a hold on a study or a patient is under a key of the hold's own, of the
+kind of patients' keys, which is destroyed with the last study that the hold covered; that of one on a query, which
+names nobody, under the institution's payload key.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ def place_entry(record: HoldRecord, key: OpenKey, actor: str, by: JsonValue) -> 
         "scope": record.scope.value,
         "reassess_on": record.reassess_on.isoformat(),
         "placed_by": record.placed_by,
+        "key_segment": record.key_segment,
         "by": by,
     }
     return NewEntry(
@@ -59,7 +62,7 @@ def release_entry(
         HOLD_RELEASE,
         record.institution_id,
         {"hold": record.hold_id, "request": request},
-        {},
+        {"key_segment": record.key_segment},
         seal({"reason": reason}, key),
         key.key_id,
     )
@@ -67,9 +70,10 @@ def release_entry(
 
 def apply_place(applying: Applying, entry: Entry) -> None:
     envelope, data = entry.envelope, entry.envelope.data
-    body = applying.payloads.read(entry)
+    body, segment = _body(applying, entry), data.get("key_segment")
     if body is None or envelope.institution is None:
-        return  # the institution's key is gone, and all that was held with it
+        return  # its key is gone, and all that it held
+    own_key = None if segment is None or envelope.payload is None else envelope.payload.key_id
     applying.transaction.holds.place(
         HoldRecord(
             envelope.objects["hold"],
@@ -85,11 +89,17 @@ def apply_place(applying: Applying, entry: Entry) -> None:
             optional_text_of(body, "patient_id"),
             optional_text_of(body, "issuer") or "",
             optional_text_of(body, "query"),
+            key_id=own_key,
+            key_segment=segment if isinstance(segment, int) else None,
         )
     )
 
 
 def apply_release(applying: Applying, entry: Entry) -> None:
-    if applying.payloads.read(entry) is None:
-        return
-    applying.transaction.holds.release(entry.envelope.objects["hold"], entry.envelope.at)
+    if _body(applying, entry) is not None:
+        applying.transaction.holds.release(entry.envelope.objects["hold"], entry.envelope.at)
+
+
+def _body(applying: Applying, entry: Entry) -> dict[str, JsonValue] | None:
+    segment = entry.envelope.data.get("key_segment")
+    return applying.payloads.read(entry, segment if isinstance(segment, int) else None)

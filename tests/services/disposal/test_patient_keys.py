@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from retention.archive import rebuild_archive_catalog
+from retention.catalog.holds import HoldRecord
 from retention.catalog.policy_records import PolicyRecord
 from retention.keyring.records import KeyKind
 from retention.model.clock import RehearsalClock
@@ -16,7 +17,7 @@ from retention.model.identifiers import KeyId
 from retention.model.patient import PatientIdentity
 from retention.policy.loading import load_policies
 from retention.policy.words import Assurance
-from retention.services import approvals, recall, registry
+from retention.services import approvals, holds, recall, registry
 from retention.services.disposal.execution import Executed, execute
 from retention.services.disposal.proposals import propose
 from retention.services.entries.disposal import DESTROY
@@ -258,3 +259,37 @@ def test_a_patient_who_comes_again_gets_a_new_key(world: World):
     grown = known(world)
     rebuild_archive_catalog(world.root, NoProgress())
     assert known(world) == grown
+
+
+def held_and_released(world: World, **on: str) -> HoldRecord:
+    with world.opened(person="Anna") as stores:
+        stores.clock = RehearsalClock(AT)
+        owner = stores.catalog.institutions()[0].institution_id
+        placed = holds.place(stores, holds.Case(owner, "Legal", "appeal", date(2090, 1, 1), **on))
+        holds.ask_release(stores, placed.hold_id, "over")
+    with world.opened(person="Denis") as stores:
+        stores.clock = RehearsalClock(AT)
+        (request,) = [one for one in approvals.pending(stores) if one.kind == "hold-release"]
+        approvals.approve(stores, request.request_id, handler_of)
+    return placed
+
+
+def test_what_a_hold_said_goes_with_the_last_study_that_it_covered(world: World):
+    with world.opened(person="Anna") as stores:
+        registry.change_roles(stores, "Denis", (), ("archivist",), ())
+    on_study = held_and_released(world, study_uid=TWO_OLD)
+    on_patient = held_and_released(world, patient="IPP-3")
+    stays = held_and_released(world, patient="IPP-2")
+    on_query = held_and_released(world, query="modality: CT")
+    assert on_query.key_id is None
+    run(world, approved(world))
+
+    def told() -> list[str]:
+        with world.opened(to_write=False) as stores:
+            return [one.hold_id for one in stores.catalog.holds.all()]
+
+    assert told() == [stays.hold_id, on_query.hold_id]
+    for gone in (on_study, on_patient):
+        assert not opens(world, (str(gone.key_id), gone.key_segment or 0))
+    rebuild_archive_catalog(world.root, NoProgress())
+    assert told() == [stays.hold_id, on_query.hold_id]
