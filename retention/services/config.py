@@ -19,7 +19,6 @@ from retention.policy.changes import Change
 from retention.services import commit, decisions, institutions, people, tiers
 from retention.services.config_changes import config_changes, flattened
 from retention.services.entries import config as entries
-from retention.services.entries import institutions as institution_entries
 from retention.services.loosening import Consent, loosenings, require_consent
 from retention.services.second_person import Asked, ask
 from retention.services.stores import Stores
@@ -135,18 +134,10 @@ def entries_for(
     """Return the entries that put a text in force: itself, and what it says of institutions that are there."""
     state = _state(stores, text)
     group = [
-        institution_entries.set_entry(
-            stores.keyring.payload_key(record.institution_id),
-            stores.clock.now(),
-            stores.actor,
-            record.institution_id,
-            spec,
-            is_loosening=approval is not None,
-            reason=reason,
-            approval=approval,
+        institutions.new_particulars(
+            stores, institutions.find(stores, spec.name), spec, reason, approval=approval
         )
         for spec in state.changed
-        for record in [institutions.find(stores, spec.name)]
     ]
     if state.text != state.in_force:
         group.append(

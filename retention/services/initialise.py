@@ -15,6 +15,7 @@ from retention.model.identifiers import VolumeId, new_id
 from retention.services import commit, documents, events, policies
 from retention.services.audit.beside import volume_data
 from retention.services.entries import config
+from retention.services.entries.acting import Deed
 from retention.services.entries.policies import apply_entry, record_of
 from retention.services.stores import Stores
 from retention.services.volumes import VolumeSet
@@ -64,7 +65,9 @@ def record_beginning(
     entries.append(config.apply_entry(key, at, stores.actor, settings_text, is_loosening=False, reason=None))
     plan = record_of(policies.library_entry(policies.DEFAULT_PLAN))
     key = stores.keyring.index_key
-    entries.append(apply_entry(key, at, stores.actor, plan, replaces=None, is_loosening=False, reason=None))
+    entries.append(
+        apply_entry(key, Deed(at, stores.actor), plan, replaces=None, is_loosening=False, reason=None)
+    )
     with stores.commit_lock.hold():
         commit.append_locked(stores, entries)
 

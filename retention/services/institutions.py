@@ -90,15 +90,7 @@ def change(stores: Stores, spec: InstitutionSpec, consent: Consent = NO_CONSENT)
         return ask(stores, asked, changes, consent)
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
-        entry = entries.set_entry(
-            stores.keyring.payload_key(record.institution_id),
-            stores.clock.now(),
-            stores.actor,
-            record.institution_id,
-            spec,
-            is_loosening=False,
-            reason=consent.reason,
-        )
+        entry = new_particulars(stores, record, spec, consent.reason)
         commit.append_locked(stores, [entry])
     return None
 
@@ -112,18 +104,27 @@ def approved(stores: Stores, request: RequestRecord) -> list[NewEntry]:
     spec = entries.spec_of(said)
     record = find(stores, spec.name)
     settings_file.put_institution(stores, spec)
-    return [
-        entries.set_entry(
-            stores.keyring.payload_key(record.institution_id),
-            stores.clock.now(),
-            stores.actor,
-            record.institution_id,
-            spec,
-            is_loosening=True,
-            reason=request.body["reason"],
-            approval=request.request_id,
-        )
-    ]
+    return [new_particulars(stores, record, spec, request.body["reason"], approval=request.request_id)]
+
+
+def new_particulars(
+    stores: Stores,
+    record: InstitutionRecord,
+    spec: InstitutionSpec,
+    reason: str | None,
+    approval: str | None = None,
+) -> NewEntry:
+    """Return the entry that gives an institution particulars, by whoever acts; `approval` let a loosening pass."""
+    owner = record.institution_id
+    return entries.set_entry(
+        stores.keyring.payload_key(owner),
+        people.deed_of(stores, entries.INSTITUTION_SET, owner, owner, entries.digest_of(spec)),
+        owner,
+        spec,
+        is_loosening=approval is not None,
+        reason=reason,
+        approval=approval,
+    )
 
 
 def differences(stores: Stores, record: InstitutionRecord, spec: InstitutionSpec) -> list[Change]:

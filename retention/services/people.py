@@ -23,9 +23,11 @@ from retention.model.canonical import JsonValue
 from retention.model.errors import RoleMissingError, SignatureMissingError
 from retention.model.identifiers import InstitutionId
 from retention.services import initialise
+from retention.services.entries.acting import Deed
 from retention.services.events import PERSON_PREFIX, Names
 from retention.services.stores import Stores
-from retention.signatures.deed import Deed, Signature, holds
+from retention.signatures.deed import Deed as Signed
+from retention.signatures.deed import Signature, holds
 from retention.signatures.keys import PublicKey
 from retention.signatures.signer import Signer
 
@@ -158,6 +160,12 @@ def proof(stores: Stores, actor: Actor, claim: Claim, at: datetime) -> dict[str,
     }
 
 
+def deed_of(stores: Stores, what: str, institution: InstitutionId | None, subject: str, digest: str) -> Deed:
+    """Return what an entry says of what whoever acts does now, signed. Raises as `acting` and `proof`."""
+    at, claim = stores.clock.now(), Claim(what, institution, subject, digest)
+    return Deed(at, stores.actor, proof(stores, acting(stores), claim, at))
+
+
 def is_signed(envelope: Envelope, archive: str, key: bytes) -> bool:
     """Whether an entry's signature is by this public key (32 bytes), over exactly what the entry says."""
     by = envelope.data.get("by")
@@ -183,8 +191,8 @@ def place_name(stores: Stores, institution: InstitutionId | None) -> str:
     return f"at {next((each.spec.name for each in known if each.institution_id == institution), institution)}"
 
 
-def _deed(archive: str, claim: Claim, person: str, at: datetime) -> Deed:
-    return Deed(archive, claim.what, claim.institution, claim.subject, claim.digest, claim.role, person, at)
+def _deed(archive: str, claim: Claim, person: str, at: datetime) -> Signed:
+    return Signed(archive, claim.what, claim.institution, claim.subject, claim.digest, claim.role, person, at)
 
 
 def _owner_of(stores: Stores, signer: Signer) -> PersonRecord:

@@ -30,7 +30,8 @@ from retention.policy.loading import (
     unknown_tiers,
 )
 from retention.services import commit, decisions, people
-from retention.services.entries.policies import apply_entry, record_of
+from retention.services.entries.acting import Deed
+from retention.services.entries.policies import POLICY_APPLY, apply_entry, record_of
 from retention.services.in_force import retention_policy, storage_plan
 from retention.services.initialise import POLICIES
 from retention.services.loosening import NO_CONSENT, Consent, loosenings, require_consent
@@ -151,8 +152,7 @@ def approved(stores: Stores, request: RequestRecord) -> list[NewEntry]:
     return [
         apply_entry(
             stores.keyring.index_key,
-            stores.clock.now(),
-            stores.actor,
+            _deed(stores, record),
             record,
             replaces=body["replaces"],
             is_loosening=True,
@@ -160,6 +160,10 @@ def approved(stores: Stores, request: RequestRecord) -> list[NewEntry]:
             approval=request.request_id,
         )
     ]
+
+
+def _deed(stores: Stores, record: PolicyRecord) -> Deed:
+    return people.deed_of(stores, POLICY_APPLY, None, record.name, record.digest)
 
 
 def keep_files(stores: Stores, records: Iterable[PolicyRecord]) -> None:
@@ -180,8 +184,7 @@ def _says(path: Path, record: PolicyRecord) -> bool:
 def _entry(stores: Stores, proposal: Proposal, consent: Consent) -> NewEntry:
     return apply_entry(
         stores.keyring.index_key,
-        stores.clock.now(),
-        stores.actor,
+        _deed(stores, proposal.record),
         proposal.record,
         replaces=None if proposal.before is None else proposal.before.digest,
         is_loosening=False,

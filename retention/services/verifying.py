@@ -28,9 +28,11 @@ from retention.journal.seals import (
 )
 from retention.journal.segment import PREFIX
 from retention.journal.trust import Trust
-from retention.model.errors import JournalBrokenError
+from retention.model.errors import JournalBrokenError, KeyringBrokenError, KeyUnavailableError
 from retention.model.findings import FindingKind
+from retention.services.deeds import Deeds
 from retention.services.entries.sealing import LAST_SEAL
+from retention.services.payloads import PayloadReader
 from retention.services.seal import FoundSeals, find_seals, parsed
 from retention.services.seal_due import seal_status
 from retention.services.signing import known_key
@@ -89,6 +91,8 @@ def verify_journal(stores: Stores, trust: Trust | None) -> Verification:
         for size, files in found.by_size.items()
     }
     verification.problems += map(_stamp_told, check_stamps(own, digests))
+    if not report.problems:
+        verification.problems += _deed_problems(stores, verification)
     status = seal_status(stores, found)
     verification.lapsed, verification.timestamps_until = status.lapsed, status.until
     good = [seal for seal in own if report.roots.get(seal.size) == seal.checkpoint.root]
@@ -204,6 +208,21 @@ def _stamps(found: FoundSeals, trust: Trust | None, into: Verification) -> Itera
             else:
                 is_good = True
         into.timestamps += is_good
+
+
+def _deed_problems(stores: Stores, into: Verification) -> Iterator[JournalProblem]:
+    """Compare what people signed with their keys. Without the root key nobody can say whose key is whose."""
+    try:
+        deeds = Deeds(stores.archive_id, PayloadReader(stores.keyring))
+    except (KeyUnavailableError, KeyringBrokenError):
+        return
+    if stores.catalog.people.count() == 0:
+        return
+    for entry in stores.journal.read(0):
+        wrong = deeds.wrong(entry)
+        if wrong is not None:
+            yield JournalProblem(FindingKind.CORRUPT, None, PREFIX, entry.envelope.seq, wrong)
+    into.compared_with.append(f"{deeds.checked} signatures of people")
 
 
 def _compared(stores: Stores, found: FoundSeals, trust: Trust | None) -> Iterator[str]:

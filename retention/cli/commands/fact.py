@@ -128,6 +128,7 @@ def import_facts(
     """Record the facts of a file, all of them or none; first show what they change."""
     from retention.services.facts.hl7_messages import ReadMessages, is_messages, read_messages
     from retention.services.facts.reading import read_rows
+    from retention.services.facts.record import FEEDS
     from retention.services.facts.record import record as record_sayings
     from retention.services.facts.weigh import weigh
 
@@ -148,7 +149,7 @@ def import_facts(
         seen = {}
         if isinstance(read, ReadMessages) and institution is not None:
             seen = {_owner(stores, institution): read.seen}
-        done = record_sayings(stores, read.sayings, seen)
+        done = record_sayings(stores, read.sayings, seen, FEEDS)
     data = _counted(recorded_document(done.weighed, done), read)
     data["approvals"] += merged
     return Result(data, list(done_lines(done)))

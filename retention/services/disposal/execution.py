@@ -31,9 +31,11 @@ from retention.services import commit, gate, people
 from retention.services.disposal.analysis import Analysed, analyse_rows
 from retention.services.disposal.certificate import Evidence, issue
 from retention.services.disposal.proposals import KIND, find, read_terms, to_destroy
+from retention.services.entries.acting import Deed
 from retention.services.entries.disposal import (
-    By,
+    DESTROY,
     certificate_entry,
+    destruction_digest,
     destruction_entry,
     document_digest,
     refusal_entry,
@@ -73,7 +75,7 @@ def execute(stores: Stores, proposal_id: str) -> Executed:
             try:
                 _destroy(stores, record, done)
             except DisposalRefusedError as error:
-                by = By(stores.clock.now(), stores.actor)
+                by = Deed(stores.clock.now(), stores.actor)
                 commit.append_locked(stores, [refusal_entry(record, error.code, by)])
                 raise
     return _complete(stores, find(stores, record.proposal_id), done)
@@ -110,8 +112,11 @@ def _destroy(stores: Stores, record: ProposalRecord, done: Executed) -> None:
             "nothing in this proposal may be destroyed any more",
             hint="make a new one: retention disposal propose; retention disposal show says why",
         )
-    by, key = By(stores.clock.now(), stores.actor), stores.keyring.payload_key(record.institution_id)
-    entries = [destruction_entry(one, by, key) for one in _tombstones(stores, record, doomed)]
+    key = stores.keyring.payload_key(record.institution_id)
+    tombstones = _tombstones(stores, record, doomed)
+    signed = destruction_digest(one.study for one in tombstones)
+    by = people.deed_of(stores, DESTROY, record.institution_id, record.proposal_id, signed)
+    entries = [destruction_entry(one, by, key) for one in tombstones]
     commit.append_locked(stores, entries)
     done.destroyed = len(doomed)
 
@@ -264,7 +269,7 @@ def _complete(stores: Stores, record: ProposalRecord, done: Executed) -> Execute
             (one, "left out at execution") for one in to_destroy(record) if one.study not in gone
         ]
     done.remains = [(volume, key, why[volume, key]) for places in remains.values() for volume, key in places]
-    by = By(stores.clock.now(), stores.actor)
+    by = Deed(stores.clock.now(), stores.actor)
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
         changed = {p.package_id: remains.get(p.package_id, []) for p in packages if p.remains}

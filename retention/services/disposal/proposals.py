@@ -20,7 +20,8 @@ from retention.services import approvals, commit, people
 from retention.services.approvals import Wish
 from retention.services.decisions import refresh
 from retention.services.disposal.analysis import Summary, analyse_institution
-from retention.services.entries.disposal import By, proposal_entry
+from retention.services.entries.acting import Deed
+from retention.services.entries.disposal import proposal_entry
 from retention.services.events import Names
 from retention.services.people import ADMINISTRATOR, ARCHIVIST
 from retention.services.stores import Stores
@@ -42,7 +43,7 @@ def propose(stores: Stores, institution: InstitutionId, at: date | None = None) 
         commit.bring_up_to_date(stores)
         now = stores.clock.now()
         record = _record(stores, institution, at or now.date(), summary, terms)
-        by = By(now, stores.actor)
+        by = Deed(now, stores.actor)
         entries = [proposal_entry(record, by, stores.keyring.payload_key(institution))]
         if summary.doomed and terms.approvals:
             entries.append(approvals.request_entry(stores, _wish(record, terms)))

@@ -7,9 +7,8 @@ certificate, which has the decision of each study, is sealed under the instituti
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 from retention.catalog.disposal_records import (
     BuriedKey,
@@ -22,8 +21,10 @@ from retention.catalog.disposal_records import (
 from retention.journal.envelope import Entry, NewEntry
 from retention.keyring.institutions import OpenKey
 from retention.model.canonical import JsonValue, canonical_json
+from retention.model.digests import blake3_digest
 from retention.model.identifiers import InstitutionId, KeyId, PackageId
 from retention.services import payloads
+from retention.services.entries.acting import Deed
 from retention.services.entries.applying import Applying
 from retention.services.events import list_of, number_of, text_of
 
@@ -35,15 +36,7 @@ CERTIFY = "disposal.certify"
 ERASURE = "disposal.erasure-request"
 
 
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who does it, and when."""
-
-    at: datetime
-    actor: str
-
-
-def proposal_entry(record: ProposalRecord, by: By, key: OpenKey) -> NewEntry:
+def proposal_entry(record: ProposalRecord, by: Deed, key: OpenKey) -> NewEntry:
     """Return the entry of a new proposal."""
     body: dict[str, JsonValue] = {
         "studies": [_study(study) for study in record.studies],
@@ -82,8 +75,16 @@ def apply_proposal(applying: Applying, entry: Entry) -> None:
     )
 
 
-def destruction_entry(tombstone: TombstoneRecord, by: By, key: OpenKey) -> NewEntry:
-    """Return the entry that destroys one study: from here on it is not held any more, whatever lies where."""
+def destruction_digest(studies: Iterable[str]) -> str:
+    """Return what a person signs of an execution: every study that it destroys, by its keyed digest."""
+    return blake3_digest(canonical_json(sorted(studies))).hex()
+
+
+def destruction_entry(tombstone: TombstoneRecord, by: Deed, key: OpenKey) -> NewEntry:
+    """Return the entry that destroys one study: from here on it is not held any more, whatever lies where.
+
+    `by` is the same in all entries of one execution, and so is its signature.
+    """
     return NewEntry(
         by.at,
         by.actor,
@@ -98,6 +99,7 @@ def destruction_entry(tombstone: TombstoneRecord, by: By, key: OpenKey) -> NewEn
             "bytes_received": tombstone.bytes_received,
             "packages": [_package(package) for package in tombstone.packages],
             "patient_keys": [[key.key_id, key.segment] for key in tombstone.patient_keys],
+            "by": by.by,
         },
         payload=payloads.seal({"decision": dict(tombstone.decision)}, key),
         payload_key=key.key_id,
@@ -131,7 +133,7 @@ def apply_destruction(applying: Applying, entry: Entry) -> None:
 
 
 def removal_entry(
-    proposal_id: str, owner: InstitutionId, remains: Mapping[PackageId, Sequence[tuple[str, str]]], by: By
+    proposal_id: str, owner: InstitutionId, remains: Mapping[PackageId, Sequence[tuple[str, str]]], by: Deed
 ) -> NewEntry:
     """Return the entry that says what still lies on volumes of the packages named."""
     rows: list[JsonValue] = [
@@ -149,7 +151,7 @@ def apply_removal(applying: Applying, entry: Entry) -> None:
 
 
 def certificate_entry(
-    record: CertificateRecord, owner: InstitutionId, by: By, key: OpenKey, digest: str
+    record: CertificateRecord, owner: InstitutionId, by: Deed, key: OpenKey, digest: str
 ) -> NewEntry:
     """Return the entry of a certificate. `digest`: SHA-256 of its document, for whoever compares a copy of it."""
     return NewEntry(
@@ -178,7 +180,7 @@ def apply_certificate(applying: Applying, entry: Entry) -> None:
     )
 
 
-def refusal_entry(record: ProposalRecord, code: str, by: By) -> NewEntry:
+def refusal_entry(record: ProposalRecord, code: str, by: Deed) -> NewEntry:
     """Return the entry of an execution that was refused; `code` is the error's."""
     return NewEntry(
         by.at,

@@ -11,10 +11,12 @@ from datetime import datetime
 from retention.catalog.records import InstitutionRecord
 from retention.journal.envelope import Entry, NewEntry
 from retention.keyring.institutions import OpenKey
-from retention.model.canonical import JsonValue
+from retention.model.canonical import JsonValue, canonical_json
+from retention.model.digests import blake3_digest
 from retention.model.identifiers import InstitutionId, KeyId
 from retention.model.layout import InstitutionSpec
 from retention.services import payloads
+from retention.services.entries.acting import Deed
 from retention.services.entries.applying import Applying
 from retention.services.events import list_of, optional_text_of, text_of
 
@@ -31,8 +33,7 @@ def add_entry(
 
 def set_entry(
     key: OpenKey,
-    at: datetime,
-    actor: str,
+    deed: Deed,
     institution: InstitutionId,
     spec: InstitutionSpec,
     *,
@@ -45,14 +46,19 @@ def set_entry(
     `is_loosening`: a second person let it pass (`approval`), and what it no longer lists counts for nothing any more.
     """
     return NewEntry(
-        at,
-        actor,
+        deed.at,
+        deed.actor,
         INSTITUTION_SET,
         institution,
-        data=particulars(spec) | {"loosening": is_loosening, "approval": approval},
+        data=particulars(spec) | {"loosening": is_loosening, "approval": approval, "by": deed.by},
         payload=payloads.seal({"reason": reason}, key),
         payload_key=key.key_id,
     )
+
+
+def digest_of(spec: InstitutionSpec) -> str:
+    """Return what a person signs of new particulars."""
+    return blake3_digest(canonical_json(particulars(spec))).hex()
 
 
 def apply(applying: Applying, entry: Entry) -> None:

@@ -5,13 +5,13 @@ The text is sealed under the index key, since a policy binds the archive and no 
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from retention.catalog.policy_records import PolicyRecord
 from retention.journal.envelope import Entry, NewEntry
 from retention.keyring.institutions import OpenKey
 from retention.services import payloads
+from retention.services.entries.acting import Deed
 from retention.services.entries.applying import Applying
 from retention.services.events import text_of
 
@@ -31,8 +31,7 @@ def record_of(loaded: Loaded) -> PolicyRecord:
 
 def apply_entry(
     key: OpenKey,
-    at: datetime,
-    actor: str,
+    deed: Deed,
     policy: PolicyRecord,
     *,
     replaces: str | None,
@@ -45,8 +44,8 @@ def apply_entry(
     `approval`: the request by which a second person let a loosening pass; such a version retires the one before.
     """
     return NewEntry(
-        at,
-        actor,
+        deed.at,
+        deed.actor,
         POLICY_APPLY,
         data={
             "kind": policy.kind,
@@ -56,6 +55,7 @@ def apply_entry(
             "replaces": replaces,
             "loosening": is_loosening,
             "approval": approval,
+            "by": deed.by,
         },
         payload=payloads.seal({"text": policy.source, "reason": reason}, key),
         payload_key=key.key_id,

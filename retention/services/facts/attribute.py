@@ -17,8 +17,8 @@ from retention.model.errors import NotFoundError, UsageError
 from retention.model.identifiers import new_id
 from retention.model.patient import PatientIdentity
 from retention.policy.fates import Tally
-from retention.services import commit, decisions
-from retention.services.facts.record import PatientKeys, writing_of
+from retention.services import commit, decisions, people
+from retention.services.facts.record import FEEDS, RECORDERS, PatientKeys, writing_of
 from retention.services.facts.second import ask
 from retention.services.facts.weigh import Ends, Scale, is_any_shorter
 from retention.services.stores import Stores
@@ -38,7 +38,8 @@ class _TakenBackError(Exception):
 
 
 def study_is_of(stores: Stores, study_uid: str, patient: PatientIdentity, source: str) -> Attribution:
-    """Record that a study belongs to a patient. Raises NotFoundError when it is not held there."""
+    """Record that a study belongs to a patient. Raises NotFoundError when it is not held there, and, as all here,
+    RoleMissingError, SignatureMissingError."""
     statement = AttributionStatement(new_id(), Attributed.STUDY, patient, source, study_uid)
     return _record(stores, statement)
 
@@ -50,7 +51,9 @@ def merge_told(
     here, there = (stores.catalog.facts.patient(each) for each in (patient, into))
     if here is not None and there is not None and here.same_as == there.same_as:
         return None
-    return _record(stores, AttributionStatement(new_id(), Attributed.MERGE, patient, source, into=into))
+    return _record(
+        stores, AttributionStatement(new_id(), Attributed.MERGE, patient, source, into=into), FEEDS
+    )
 
 
 def merge(stores: Stores, patient: PatientIdentity, into: PatientIdentity, source: str) -> Attribution:
@@ -86,7 +89,8 @@ def _known(stores: Stores, patient: PatientIdentity) -> PatientIdentity:
     return found.same_as
 
 
-def _record(stores: Stores, statement: AttributionStatement) -> Attribution:
+def _record(stores: Stores, statement: AttributionStatement, roles: Sequence[str] = RECORDERS) -> Attribution:
+    people.require_role(stores, (statement.into or statement.patient).institution_id, *roles)
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
         tally, is_shorter = _tried(stores, statement)

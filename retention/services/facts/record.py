@@ -1,7 +1,7 @@
 """Recording what was said about patients: all of it in one step, or nothing.
 
-The invariant: what the journal gets is what was weighed with exactly what is known at that moment, so nothing that
-shortens can slip in beside a change of somebody else's.
+The invariants: what the journal gets is what was weighed with exactly what is known at that moment, so nothing that
+shortens can slip in beside a change of somebody else's; and whoever says something of a patient may do so there.
 """
 
 from __future__ import annotations
@@ -16,15 +16,21 @@ from retention.keyring.institutions import OpenKey
 from retention.keyring.keyring import PendingKey
 from retention.model.identifiers import InstitutionId, KeyId, new_id
 from retention.model.patient import PatientIdentity
-from retention.services import commit, decisions
+from retention.services import commit, decisions, people
 from retention.services.entries.facts import Writing
 from retention.services.events import Names
 from retention.services.facts.saying import Saying
 from retention.services.facts.second import ask
 from retention.services.facts.weigh import Weighed, weigh
+from retention.services.people import ADMINISTRATOR, ARCHIVIST, INGEST
 from retention.services.stores import Stores
 
 MESSAGES_PER_ENTRY = 2000
+
+RECORDERS = (ARCHIVIST, ADMINISTRATOR)
+"""Who may say something of a patient, and whose a study is."""
+FEEDS = (INGEST, ARCHIVIST, ADMINISTRATOR)
+"""Who may bring what another system says: the interface that delivers images may deliver facts."""
 
 Messages = Mapping[InstitutionId, Sequence[bytes]]
 """Keyed digests of the messages that were read, by institution."""
@@ -38,12 +44,20 @@ class Done:
     batches: tuple[str, ...]
 
 
-def record(stores: Stores, sayings: Iterable[Saying], messages: Messages | None = None) -> Done:
+def record(
+    stores: Stores,
+    sayings: Iterable[Saying],
+    messages: Messages | None = None,
+    roles: Sequence[str] = RECORDERS,
+) -> Done:
     """Record sayings, all or none; what would shorten waits for a second person. Then decide again.
 
-    Raises LockedError, StorageError, and what asking a second person raises.
+    Raises RoleMissingError, SignatureMissingError unless whoever acts has one of `roles` at each institution;
+    LockedError, StorageError, and what asking a second person raises.
     """
     said = list(sayings)
+    for institution in dict.fromkeys([*(each.patient.institution_id for each in said), *(messages or {})]):
+        people.require_role(stores, institution, *roles)
     size = stores.journal.size
     weighed = weigh(stores, said)
     with stores.commit_lock.hold():

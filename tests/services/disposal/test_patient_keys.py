@@ -171,6 +171,10 @@ def test_a_patients_key_goes_with_the_last_study_under_every_name(world: World):
             True, False, True, True, True,
         ]  # fmt: skip
         told = [one.envelope.data for one in stores.journal.read(0) if one.envelope.action == DESTROY]
+    deeds = [data["by"] for data in told]
+    assert deeds[1:] == deeds[:-1]
+    assert isinstance(deeds[0], dict)
+    assert (deeds[0]["subject"], deeds[0]["method"]) == (proposal, "declared")
     named = {str(key) for data in told for key, _ in data["patient_keys"]}  # type: ignore[union-attr,misc]
     assert named == {key for name, (key, _) in before.items() if name != "IPP-2"}
     assert done.certificate is not None
@@ -253,7 +257,7 @@ def test_a_patient_who_comes_again_gets_a_new_key(world: World):
     run(world, approved(world))
     world.send("again.dcm", instance(9, study="1.2.840.99.9", patient="IPP-1", on="20261101"))
     world.ingest(world.source / "again.dcm")
-    with world.opened() as stores:
+    with world.opened(person="Anna") as stores:
         say(stores, "IPP-1")
     assert keys(world)["IPP-1"][0] != before["IPP-1"][0]
     grown = known(world)

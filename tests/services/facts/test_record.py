@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from retention.archive import rebuild_archive_catalog
 from retention.catalog.fact_records import FactState
 from retention.model.clock import RehearsalClock
-from retention.model.errors import UsageError
+from retention.model.errors import RoleMissingError, UsageError
 from retention.model.patient import PatientIdentity
 from retention.model.states import StudyState
 from retention.policy.fates import Fate
@@ -19,12 +20,13 @@ from retention.services import approvals, commit, decisions
 from retention.services.entries.approvals import reject_entry
 from retention.services.entries.facts import FACT_RECORD
 from retention.services.facts.attribute import merge, split, study_is_of
-from retention.services.facts.record import record
+from retention.services.facts.record import FEEDS, RECORDERS, record
 from retention.services.facts.saying import Saying
 from retention.services.facts.second import approved as effect
 from retention.services.facts.weigh import weigh
 from retention.services.progress import NoProgress
 from retention.services.stores import Stores
+from tests.services.acting import Cast
 from tests.services.deciding import CT, OTHER, rows
 from tests.services.test_decisions import bind
 from tests.services.world import World
@@ -237,3 +239,23 @@ def test_what_cannot_be_merged_or_split_is_told(stores: Stores):
         merge(stores, who(stores, "IPP-2"), who(stores), "letter")
     with pytest.raises(UsageError, match="was not merged"):
         split(stores, who(stores, "IPP-2"), "letter")
+
+
+@pytest.mark.parametrize(("role", "may_say", "may_bring"), [
+    ("archivist", True, True), ("ingest", False, True), ("reader", False, False),
+])  # fmt: skip
+def test_who_may_say_something_of_a_patient_once_people_are_registered(
+    held: World, role: str, may_say: bool, may_bring: bool
+) -> None:
+    cast = Cast(held)
+    cast.register("Anne", "administrator")
+    cast.register("Ida", role, by="Anne")
+    with cast.acting("Ida") as stores:
+        saying = say(stores, "last_visit", "2026-11-01")
+        for roles, may in ((RECORDERS, may_say), (FEEDS, may_bring)):
+            with nullcontext() if may else pytest.raises(RoleMissingError, match=roles[0]):
+                record(stores, [saying], roles=roles)
+        with nullcontext() if may_say else pytest.raises(RoleMissingError, match="archivist"):
+            study_is_of(stores, CT, who(stores, "IPP-9"), "letter")
+    with held.opened() as stores, pytest.raises(RoleMissingError, match="nobody acts"):
+        record(stores, [saying])
