@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from retention.cli.main import main
+from retention.scheduler.scheduler import Timing
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
@@ -26,6 +27,8 @@ _SERVER.set_forkserver_preload(
         "tests.services.world",
         "retention.cli.progress",
         "retention.services.volume_care",
+        "retention.scheduler.serving",
+        "retention.services.audit.rounds",
         "retention.settings.edit",
         "retention.storage.directory",
         "pyeclib.ec_iface",
@@ -68,6 +71,25 @@ def run(arguments: list[str], death: Death = NEVER, log: Path | None = None) -> 
         process.join()
         raise AssertionError("the program hangs")
     return process.exitcode
+
+
+def start_scheduler(root: Path, timing: Timing, death: Death = NEVER) -> BaseProcess:
+    """Start a scheduler that commits what an audit finds package by package; SIGTERM stops it."""
+    process = _SERVER.Process(target=_schedule, args=(root, timing, death))
+    process.start()
+    return process
+
+
+def _schedule(root: Path, timing: Timing, death: Death) -> None:
+    from retention.scheduler.serving import scheduler_of
+    from retention.services.audit import audit
+
+    audit.BATCH_PACKAGES = 1
+    _Counter(death).watch()
+    scheduler = scheduler_of(root, None, timing)
+    signal.signal(signal.SIGTERM, lambda *_: scheduler.stop())
+    scheduler.run()
+    os._exit(0)
 
 
 def _live(arguments: list[str], death: Death, log: Path | None) -> None:
