@@ -74,10 +74,12 @@ class TierReadings:
 
 @dataclass(frozen=True, slots=True)
 class AuditTotals:
-    """Sums over the `audit.run` entries since an instant."""
+    """Sums over the `audit.run` entries since an instant; `first_at` is that of the first of these, `last_at` that of
+    the last one ever."""
 
     runs: int
     packages: int
     bytes_read: int
     milliseconds: int
+    first_at: datetime | None
     last_at: datetime | None

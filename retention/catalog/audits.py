@@ -25,8 +25,10 @@ from retention.catalog.database import Database
 from retention.catalog.packages import KEYS, read_packages
 from retention.catalog.paging import Lane, walk
 from retention.catalog.records import PackageSummary
-from retention.catalog.tables import PACKAGE, SPREAD
+from retention.catalog.tables import PACKAGE, SHARD, SPREAD
 
+REPAIR_MODE = "repair"
+"""The mode of what was read back after it was made again, by a `shard.repair` entry."""
 _LIVE = PACKAGE.c.superseded_row.is_(None)
 _READING = (
     PACKAGE.c.id,
@@ -148,17 +150,58 @@ class Audits:
 
         return walk(self._database, Lane(wanted, (AUDIT_RUN.c.at, AUDIT_RUN.c.sequence)), read)
 
+    def runs_at(self, instants: Sequence[datetime]) -> list[int]:
+        """Return the entries of these instants, in their order."""
+        found: list[int] = []
+        with self._database.read() as connection:
+            for start in range(0, len(instants), KEYS):
+                some = AUDIT_RUN.c.at.in_(instants[start : start + KEYS])
+                found += connection.execute(select(AUDIT_RUN.c.sequence).where(some)).scalars()
+        return sorted(found)
+
     def totals(self, since: datetime) -> AuditTotals:
-        """Sum up the audits since an instant; `last_at` is that of the last one ever."""
+        """Sum up the audits since an instant; repairs are none."""
         sums = [
             func.coalesce(func.sum(column), 0)
             for column in (AUDIT_RUN.c.packages, AUDIT_RUN.c.bytes_read, AUDIT_RUN.c.milliseconds)
         ]
+        is_audit = AUDIT_RUN.c.mode != REPAIR_MODE
+        summed = select(func.count(), *sums, func.min(AUDIT_RUN.c.at)).where(
+            is_audit, AUDIT_RUN.c.at >= since
+        )
+        last = select(AUDIT_RUN.c.at).where(is_audit).order_by(AUDIT_RUN.c.at.desc()).limit(1)
         with self._database.read() as connection:
-            row = connection.execute(select(func.count(), *sums).where(AUDIT_RUN.c.at >= since)).one()
-            last_at = connection.execute(select(func.max(AUDIT_RUN.c.at))).scalar()
-        runs, packages, bytes_read, milliseconds = (int(value) for value in row)
-        return AuditTotals(runs, packages, bytes_read, milliseconds, last_at)
+            runs, packages, bytes_read, milliseconds, first_at = connection.execute(summed).one()
+            last_at = connection.execute(last).scalar()
+        return AuditTotals(runs, int(packages), int(bytes_read), int(milliseconds), first_at, last_at)
+
+    def inconsistent(self, limit: int) -> list[str]:
+        """Return packages whose oldest reading is not that of their shards: nothing but a hand does that."""
+        own = SHARD.c.package_row == PACKAGE.c.id, SHARD.c.volume_row.is_not(None)
+        oldest = select(func.min(func.coalesce(SHARD.c.verified_at, PACKAGE.c.created_at))).where(*own)
+        expected = func.coalesce(oldest.correlate(PACKAGE).scalar_subquery(), PACKAGE.c.created_at)
+        wanted = select(PACKAGE.c.package_id).where(_LIVE, PACKAGE.c.verified_at != expected)
+        with self._database.read() as connection:
+            return list(connection.execute(wanted.order_by(PACKAGE.c.id).limit(limit)).scalars())
+
+    def claims(self) -> Iterator[tuple[datetime, str, int]]:
+        """Stream every shard in force that was read since its package was made: when, package, number; in order of the
+        time."""
+        wanted = (
+            select(SHARD.c.verified_at, PACKAGE.c.package_id, SHARD.c.number)
+            .join(PACKAGE, PACKAGE.c.id == SHARD.c.package_row)
+            .where(_LIVE, SHARD.c.verified_at != PACKAGE.c.created_at)
+            .order_by(SHARD.c.verified_at)
+        )
+        with self._database.read() as connection:
+            for row in connection.execute(wanted.execution_options(yield_per=10_000)):
+                yield row.verified_at, row.package_id, row.number
+
+    def with_flaws(self) -> list[int]:
+        """Return the entries that say of some shard that it is not as it must be, oldest first."""
+        wanted = select(AUDIT_RUN.c.sequence).where(AUDIT_RUN.c.flawed > 0).order_by(AUDIT_RUN.c.sequence)
+        with self._database.read() as connection:
+            return list(connection.execute(wanted).scalars())
 
     def days(self) -> list[AuditDayRecord]:
         """Every day whose results the journal committed to, oldest first."""

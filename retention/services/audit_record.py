@@ -26,7 +26,8 @@ class Method(StrEnum):
     """How a shard was checked. FULL: every byte read from the medium and compared with what the journal committed to.
     CELLS: header, index, manifest and a random choice of cells, read by ranges. METADATA: that the object is there and
     how long it is, without reading it. NONCE: the answer to `blake3(nonce ‖ bytes)` compared with one computed from
-    other shards; OWN_NONCE: the same where nobody but ourselves reads the bytes to answer.
+    other shards; OWN_NONCE: the same where nobody but ourselves reads the bytes to answer. REPAIR: made again, and read
+    back whole.
     """
 
     FULL = "full"
@@ -34,6 +35,7 @@ class Method(StrEnum):
     METADATA = "metadata"
     NONCE = "nonce"
     OWN_NONCE = "nonce-own-read"
+    REPAIR = "repair"
 
 
 SOUND = "sound"

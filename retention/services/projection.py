@@ -308,6 +308,7 @@ def _repaired(transaction: Transaction, entry: Entry) -> None:
     shards = [_shard(row, entry.envelope.at) for row in list_of(data, "shards")]
     transaction.set_shards(package, shards)
     transaction.set_lost(package, lost=False)
+    transaction.audits.run(audits.repair_record(entry))
 
 
 def _dropped(transaction: Transaction, entry: Entry) -> None:

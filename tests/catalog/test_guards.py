@@ -81,7 +81,7 @@ FROZEN = {
     "policy_force": ("id", "policy_row", "sequence", "from_at"),
     "enactment": ("id", "institution_row", "policy_row", "from_at"),
     "recall": (
-        "id", "recall_id", "urgency", "reason", "asked_by", "sequence", "requested_at",
+        "id", "recall_id", "urgency", "reason", "asked_by", "moving_to", "sequence", "requested_at",
     ),
     "hold": (
         "id", "hold_id", "institution_row", "scope", "study_uid", "patient_id", "issuer", "query", "placed_by",

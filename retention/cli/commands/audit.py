@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli import exit_codes
+from retention.cli.commands.audit_status import status, write_history
 from retention.cli.invocation import Result, command, current
 from retention.cli.names import require_institution, require_tier
 from retention.cli.text import rate_text, size_text, toned
@@ -33,6 +34,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Fixity audits.")
     group.callback()(_group)
     group.command("run")(run)
+    group.command("status")(status)
+    group.command("history")(write_history)
     app.add_typer(group, name="audit")
 
 

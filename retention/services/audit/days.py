@@ -12,12 +12,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from retention.journal.envelope import Entry
 from retention.model.canonical import canonical_json
 from retention.model.clock import format_instant
 from retention.services import audit_record, commit, events
+from retention.services.audit_record import CheckedPackage
 from retention.services.entries import audits as entries
 from retention.services.stores import Stores
 
+NEAR = 500
+"""So few entries apart, going on reading is quicker than looking a place up."""
 _DAY = timedelta(days=1)
 
 
@@ -74,18 +78,23 @@ def bounds_of(day: date) -> tuple[datetime, datetime]:
 def results_of(stores: Stores, day: date) -> Iterator[Result]:
     """Yield the results of a day, in order. Raises JournalBrokenError."""
     since, until = bounds_of(day)
-    for run in stores.catalog.audits.runs(since, until):
-        yield from results_in(stores, run.sequence)
+    runs = stores.catalog.audits.runs(since, until)
+    for entry in entries_at(stores, sorted(run.sequence for run in runs)):
+        yield from results_from(entry)
 
 
 def results_in(stores: Stores, sequence: int) -> list[Result]:
-    """Return the results of one `audit.run` entry, in order; none for an entry that is no such one."""
-    entry = next(iter(stores.journal.read(sequence)), None)
-    if entry is None or entry.payload is None or entry.envelope.action != events.AUDIT_RUN:
-        return []
+    """Return the results of one entry, in order; none for an entry that has none. Raises JournalBrokenError."""
+    for entry in stores.journal.read(sequence):
+        return results_from(entry)
+    return []
+
+
+def results_from(entry: Entry) -> list[Result]:
+    """Return the results that an `audit.run` or `shard.repair` entry tells of, in order."""
     return sorted(
         Result(
-            sequence,
+            entry.envelope.seq,
             check.package,
             shard.number,
             check.method.value,
@@ -97,9 +106,31 @@ def results_in(stores: Stores, sequence: int) -> list[Result]:
             shard.result,
             shard.repaired,
         )
-        for check in audit_record.decode(entry.payload).checks
+        for check in _checks(entry)
         for shard in check.shards
     )
+
+
+def _checks(entry: Entry) -> list[CheckedPackage]:
+    if entry.envelope.action == events.SHARD_REPAIR:
+        return [entries.repaired_check(entry)]
+    if entry.envelope.action == events.AUDIT_RUN and entry.payload is not None:
+        return audit_record.decode(entry.payload).checks
+    return []
+
+
+def entries_at(stores: Stores, sequences: Iterable[int]) -> Iterator[Entry]:
+    """Yield entries by their numbers, which ascend; those that lie near each other are read in one go."""
+    reading: Iterator[Entry] = iter(())
+    at = -NEAR
+    for wanted in sequences:
+        if wanted - at >= NEAR:
+            reading = stores.journal.read(wanted)
+        for entry in reading:
+            at = entry.envelope.seq
+            if at == wanted:
+                yield entry
+                break
 
 
 def summed(results: Iterable[Result]) -> Sum:

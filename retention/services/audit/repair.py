@@ -188,7 +188,11 @@ class Repair:
             action=events.SHARD_REPAIR,
             institution=package.institution_id,
             objects={"package": package.package_id},
-            data={"index_root": reference.entry.index_root.hex(), "shards": shards},
+            data={
+                "index_root": reference.entry.index_root.hex(),
+                "tier": package.tier,
+                "shards": shards,
+            },
         )
         with self._stores.commit_lock.hold():
             commit.bring_up_to_date(self._stores)

@@ -13,7 +13,8 @@ from itertools import chain, islice
 
 from retention.catalog.audit_records import PackageReading
 from retention.catalog.records import PackageSummary
-from retention.services.audit import lateness, planning
+from retention.model.errors import RetentionError
+from retention.services.audit import history, lateness, planning
 from retention.services.audit.asked import asked_of
 from retention.services.audit.audit import AuditReport, Task
 from retention.services.audit.planning import Asked, Candidate
@@ -54,7 +55,17 @@ def run_due(
         stop=stop,
         late=lambda: lateness.findings(late, lateness.of(stores, asked)),
     )
-    return audit(stores, work, progress or NoProgress(), repair=repair)
+    report = audit(stores, work, progress or NoProgress(), repair=repair)
+    _write_history(stores, report)
+    return report
+
+
+def _write_history(stores: Stores, report: AuditReport) -> None:
+    """Bring the history up to date; that it cannot be written stops no audit: the journal has it all."""
+    try:
+        history.bring_up_to_date(stores)
+    except RetentionError as error:
+        report.not_checked.append(f"history: {error.message}")
 
 
 def due_tasks(stores: Stores, asked: list[Asked], max_bytes: int | None) -> Iterator[Task]:

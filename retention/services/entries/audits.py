@@ -12,14 +12,23 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from retention.catalog.audit_records import AuditDayRecord, AuditRunRecord, AuditSampleRecord
+from retention.catalog.audits import REPAIR_MODE
 from retention.catalog.transaction import Transaction
 from retention.journal.envelope import Entry, NewEntry
 from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant, parse_instant
 from retention.model.findings import FindingKind
+from retention.model.identifiers import PackageId
 from retention.services import audit_record
-from retention.services.audit_record import AuditOutcome
-from retention.services.events import AUDIT_RUN, instant_of, number_of, text_of
+from retention.services.audit_record import AuditOutcome, CheckedPackage, CheckedShard, Method
+from retention.services.events import (
+    AUDIT_RUN,
+    instant_of,
+    list_of,
+    number_of,
+    optional_text_of,
+    text_of,
+)
 
 AUDIT_DAY = "audit.day"
 AUDIT_SAMPLE = "audit.sample"
@@ -162,6 +171,37 @@ def _run_record(seq: int, at: datetime, data: Mapping[str, JsonValue]) -> AuditR
         number_of(data, "flawed"),
         number_of(data, "findings"),
         number_of(data, "lost"),
+    )
+
+
+def repair_record(entry: Entry) -> AuditRunRecord:
+    """What a `shard.repair` entry came to: what was made again was read back too."""
+    shards = list_of(entry.envelope.data, "shards")
+    read_bytes = sum(number_of(shard, "bytes") for shard in shards if isinstance(shard, Mapping))
+    return AuditRunRecord(
+        entry.envelope.seq, entry.envelope.at, REPAIR_MODE, 1, len(shards), read_bytes, 0, 0, 0, 0
+    )
+
+
+def repaired_check(entry: Entry) -> CheckedPackage:
+    """The same as checks of shards."""
+    data = entry.envelope.data
+    return CheckedPackage(
+        PackageId(entry.envelope.objects["package"]),
+        optional_text_of(data, "tier") or "",
+        Method.REPAIR,
+        tuple(
+            CheckedShard(
+                number_of(shard, "number"),
+                number_of(shard, "generation"),
+                text_of(shard, "volume"),
+                number_of(shard, "bytes"),
+                audit_record.SOUND,
+                repaired=True,
+            )
+            for shard in list_of(data, "shards")
+            if isinstance(shard, Mapping)
+        ),
     )
 
 
