@@ -24,7 +24,7 @@ class Row(NamedTuple):
     package: str
     shard: int
     method: str
-    at: datetime
+    checked_at: datetime
     tier: str
     volume: str
     generation: int
@@ -84,7 +84,7 @@ def _schema(pa: Any) -> Any:  # noqa: ANN401  # pyarrow has no types
             pa.field("package", pa.string(), nullable=False),
             pa.field("shard", pa.int16(), nullable=False),
             pa.field("method", name, nullable=False),
-            pa.field("at", pa.timestamp("us", "UTC"), nullable=False),
+            pa.field("checked_at", pa.timestamp("us", "UTC"), nullable=False),
             pa.field("tier", name, nullable=False),
             pa.field("volume", name, nullable=False),
             pa.field("generation", pa.int32(), nullable=False),

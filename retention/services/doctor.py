@@ -51,6 +51,7 @@ def examine_installation(stores: Stores) -> list[Check]:
         ("root key", _root_key),
         ("recovery key", _recovery_key),
         ("holdings", _holdings),
+        ("audits", _audits),
         ("holds", _holds),
         ("policies", _policies),
     )
@@ -192,6 +193,23 @@ def _holdings(stores: Stores) -> Iterator[Check]:
         detail = f"{several} studies have instances that name another patient than the first"
         hint = "retention study show UID says which; ask who sent them whose they are"
         yield Check("patients", CheckStatus.WARNING, detail, hint)
+
+
+def _audits(stores: Stores) -> Iterator[Check]:
+    """Whether readings keep up with what is asked."""
+    from retention.services.audit.coverage import coverage_of
+
+    found = coverage_of(stores)
+    detail = f"{found.share:.0%} of the packages read back in time, {found.late} late, {found.due} due"
+    if found.late:
+        yield Check(
+            "audits", CheckStatus.FAILED, detail, "retention audit run --due; see that retention serve runs"
+        )
+    elif found.alarms:
+        named = ", ".join(found.alarms)
+        yield Check("audits", CheckStatus.WARNING, f"{detail}; {named}", "retention audit status")
+    else:
+        yield Check("audits", CheckStatus.OK, detail)
 
 
 def _holds(stores: Stores) -> Iterator[Check]:

@@ -14,7 +14,13 @@ from retention.model.clock import format_instant
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from retention.cli.documents.audit import AuditForecast, AuditHistory, AuditSample, AuditStatus, AuditTier
+    from retention.cli.documents.audit_status import (
+        AuditForecast,
+        AuditHistory,
+        AuditSample,
+        AuditStatus,
+        AuditTier,
+    )
     from retention.services.audit.coverage import Coverage, TierCoverage
     from retention.services.audit.drawing import SampleProgress
     from retention.services.audit.planning import Forecast
