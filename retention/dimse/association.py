@@ -20,6 +20,7 @@ from retention.dimse.limits import IDLE_S
 from retention.dimse.storing import Storing
 from retention.dimse.upper_layer import ReceivingLayer
 from retention.model.clock import Clock
+from retention.services.authorisation import Caller
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ class ArchiveAssociation(Association):
     """An association with a device that called us."""
 
     retrievals: Retrievals
+    caller: Caller | None = None
     _told: threading.Event
 
     def prepare(self, serving: Serving) -> None:

@@ -1,6 +1,7 @@
 """Who may call: the AE titles that archive.yaml gives to institutions. Nobody else is let in.
 
-An AE title is a name, not a proof of identity; it says whose institution's an instance becomes. The file is read again
+An AE title is a name, not a proof of identity; it says whose institution's an instance becomes. With TLS the names in a
+certificate say what may be asked for; without it, on this machine, a device may send and ask. The file is read again
 when it changed, so that an institution added while the archive serves is known at its next association.
 """
 
@@ -10,11 +11,15 @@ import os
 import threading
 from pathlib import Path
 
-from retention.catalog.people import RoleAt
+from pynetdicom.association import Association
+
 from retention.model.errors import ArchiveError, InputError
 from retention.model.identifiers import InstitutionId
 from retention.model.layout import PeerSpec
+from retention.services.authorisation import Caller, Method, Need, is_allowed, let_in
+from retention.services.events import Names
 from retention.services.identity.certificates import grants_of
+from retention.services.people import INGEST, READER
 from retention.services.stores import Stores
 from retention.settings.load import FILE_NAME, load_settings
 
@@ -37,11 +42,29 @@ class Callers:
             self._refresh()
             return self._known.get(ae_title.strip())
 
-    def grants_of(self, names: frozenset[str]) -> frozenset[RoleAt]:
-        """Return what the names in a certificate are worth now."""
+    def caller_of(self, ae_title: str, names: frozenset[str], *, is_encrypted: bool) -> Caller | None:
+        """Return who calls itself so, None if nobody may: with TLS the certificate's names say what its roles are."""
         with self._lock:
             self._refresh()
-            return grants_of(self._stores, self._access, names)
+            institution = self._known.get(ae_title.strip())
+            access = self._access
+        if institution is None:
+            return None
+        actor = Names(self._stores.keyring.index_key.secret).caller("device", ae_title.strip())
+        if not is_encrypted:
+            return Caller(actor, Method.LOCAL, frozenset({(institution, READER), (institution, INGEST)}))
+        grants = grants_of(self._stores, access, names)
+        own = frozenset((place, role) for place, role in grants if place == institution)
+        return Caller(actor, Method.CERTIFICATE, own) if own else None
+
+    def admitted(self, association: Association, need: Need) -> InstitutionId | None:
+        """Return the institution of who called, None when it may not ask for this (any more)."""
+        institution = self.institution_of(str(association.requestor.ae_title))
+        caller: Caller | None = getattr(association, "caller", None)
+        if institution is None or caller is None or not is_allowed(caller, institution, need):
+            return None
+        let_in(caller)
+        return institution
 
     def named(self, institution: str) -> InstitutionId | None:
         """Return the institution of that name."""

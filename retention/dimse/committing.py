@@ -24,10 +24,11 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at run 
 
 from retention.dimse.callers import Callers
 from retention.dimse.calling import call
-from retention.dimse.statuses import NOT_AUTHORISED, PROCESSING_FAILURE, SUCCESS, refusal
+from retention.dimse.statuses import NOT_ADMITTED, NOT_AUTHORISED, PROCESSING_FAILURE, SUCCESS, refusal
 from retention.model.clock import Clock
 from retention.model.errors import RetentionError
 from retention.model.layout import PeerSpec
+from retention.services.authorisation import Need
 from retention.services.commitments import CommitmentRequest, Commitments, Undelivered
 
 LOOK_EVERY_S = 0.5
@@ -59,9 +60,9 @@ class Committing:
     def __call__(self, event: Event) -> tuple[int | Dataset, None]:
         """Answer an N-ACTION request: accepted once it is kept."""
         caller = str(event.assoc.requestor.ae_title).strip()
-        institution = self.callers.institution_of(caller)
+        institution = self.callers.admitted(event.assoc, Need.STORE)
         if institution is None:
-            return refusal(NOT_AUTHORISED, "this AE title belongs to no institution"), None
+            return refusal(NOT_AUTHORISED, NOT_ADMITTED), None
         if event.action_type != _REQUEST_COMMITMENT:
             return NO_SUCH_ACTION, None
         try:

@@ -15,6 +15,7 @@ from retention.dimse.callers import Callers
 from retention.dimse.statuses import (
     CANCELLED,
     DOES_NOT_MATCH,
+    NOT_ADMITTED,
     NOT_AUTHORISED,
     PENDING,
     UNABLE_TO_PROCESS,
@@ -24,6 +25,7 @@ from retention.model.errors import RetentionError
 from retention.model.identifiers import InstitutionId
 from retention.services.access import PackageAccess
 from retention.services.attributes import Value
+from retention.services.authorisation import Need
 from retention.services.finding import Finder, FoundInstance, FoundSeries, FoundStudy
 from retention.services.stores import Stores
 
@@ -39,9 +41,9 @@ class Querying:
     ae_title: str
 
     def __call__(self, event: Event) -> Iterator[Answer]:
-        institution = self.callers.institution_of(str(event.assoc.requestor.ae_title))
+        institution = self.callers.admitted(event.assoc, Need.FIND)
         if institution is None:
-            yield refusal(NOT_AUTHORISED, "this AE title belongs to no institution"), None
+            yield refusal(NOT_AUTHORISED, NOT_ADMITTED), None
             return
         try:
             identifier = event.identifier

@@ -27,6 +27,7 @@ from retention.dimse.sending import Originator, contexts_for, send
 from retention.dimse.statuses import (
     CANCELLED,
     DOES_NOT_MATCH,
+    NOT_ADMITTED,
     NOT_AUTHORISED,
     PENDING,
     SOME_FAILED,
@@ -40,6 +41,7 @@ from retention.dimse.statuses import (
 from retention.model.errors import NotReadyError, RetentionError
 from retention.model.identifiers import InstitutionId
 from retention.services.access import PackageAccess
+from retention.services.authorisation import Need
 from retention.services.deliveries import Deliveries, Delivery
 from retention.services.finding import Finder, FoundInstance
 from retention.services.reading import Disclosure, ask_back, read_instances
@@ -86,9 +88,9 @@ class Retrieving:
         """Answer a request, to its final response."""
         answering = _Answering(association, request, context)
         caller = str(association.requestor.ae_title).strip()
-        institution = self.callers.institution_of(caller)
+        institution = self.callers.admitted(association, Need.READ)
         if institution is None:
-            answering.end(NOT_AUTHORISED, Counts(), "this AE title belongs to no institution")
+            answering.end(NOT_AUTHORISED, Counts(), NOT_ADMITTED)
             return
         try:
             keys = _keys(request, context)

@@ -46,10 +46,10 @@ from retention.dimse.retrieving import Retrieving
 from retention.dimse.statuses import SUCCESS
 from retention.dimse.storing import Storing
 from retention.model.clock import Clock
-from retention.model.identifiers import InstitutionId
 from retention.model.layout import DimseSpec
 from retention.services.commitments import Commitments
 from retention.services.deliveries import Deliveries
+from retention.services.identity.witness import Reason, Witness
 from retention.services.staging.receiver import Receiver
 from retention.services.stores import Stores
 from retention.services.tls import context_of, names_of
@@ -146,6 +146,7 @@ class Listener:
     thread: threading.Thread
     committing: Committing
     after_recall: AfterRecall
+    witness: Witness
 
     def stop(self, grace_s: float = GRACE_S) -> None:
         """Accept nothing more; let what is under way end, and abort what does not."""
@@ -159,6 +160,7 @@ class Listener:
         for association in self.entity.active_associations:
             association.abort()
         self.thread.join()
+        self.witness.stop()
 
 
 def serve_on(listening: socket.socket, stores: Stores, receiver: Receiver, spec: DimseSpec) -> Listener:
@@ -174,13 +176,13 @@ def serve_on(listening: socket.socket, stores: Stores, receiver: Receiver, spec:
     for service in SERVICES:
         entity.add_supported_context(service)
     tls = None if spec.tls is None else context_of(spec.tls, stores.root)
-    callers = Callers(stores)
+    callers, witness = Callers(stores), Witness(stores)
     committing = Committing(
         Commitments(stores), callers, entity, stores.root, callers.peers, stores.clock, receiver.session
     )
     after_recall = AfterRecall(stores, callers, entity, callers.peers, Deliveries(stores))
     handlers = [
-        (evt.EVT_REQUESTED, _Admission(callers, spec)),
+        (evt.EVT_REQUESTED, _Admission(callers, spec, witness)),
         (evt.EVT_C_ECHO, _answer_echo),
         (evt.EVT_N_ACTION, committing),
         (evt.EVT_C_FIND, Querying(stores, callers, spec.ae_title)),
@@ -193,7 +195,8 @@ def serve_on(listening: socket.socket, stores: Stores, receiver: Receiver, spec:
     thread.start()
     committing.start()
     after_recall.start()
-    return Listener(server, entity, thread, committing, after_recall)
+    witness.start()
+    return Listener(server, entity, thread, committing, after_recall, witness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,32 +205,28 @@ class _Admission:
 
     callers: Callers
     spec: DimseSpec
+    witness: Witness
 
     def __call__(self, event: Event) -> None:
-        association = event.assoc
+        association: Any = event.assoc
         request = association.requestor.primitive
         calling, called = ("", "") if request is None else (request.calling_ae_title, request.called_ae_title)
         connection = association.dul.socket
         names = names_of(None if connection is None else connection.socket)
-        reason = self._refusal(str(calling), str(called), names)
+        reason: int | None = _CALLED_UNKNOWN
+        if str(called).strip() == self.spec.ae_title:
+            is_encrypted = self.spec.tls is not None
+            association.caller = self.callers.caller_of(str(calling), names, is_encrypted=is_encrypted)
+            reason = None if association.caller is not None else _CALLING_UNKNOWN
+        if association.caller is not None:
+            self.witness.came_in(association.caller)
         if reason is not None:
+            _LOG.warning(
+                "an association was refused: it called %a as %a", str(called)[:16], str(calling)[:16]
+            )
+            self.witness.refused(Reason.AE_TITLE, association.requestor.address or "")
             association.acse.send_reject(_PERMANENT, _BY_USER, reason)
             association.kill()
-
-    def _is_proven(self, institution: InstitutionId, names: frozenset[str]) -> bool:
-        """Whether a certificate that was shown may act for the institution; without TLS nothing is asked for."""
-        if self.spec.tls is None:
-            return True
-        return any(place == institution for place, _ in self.callers.grants_of(names))
-
-    def _refusal(self, calling: str, called: str, names: frozenset[str]) -> int | None:
-        if called.strip() != self.spec.ae_title:
-            return _CALLED_UNKNOWN
-        institution = self.callers.institution_of(calling)
-        if institution is None or not self._is_proven(institution, names):
-            _LOG.warning("an association was refused: nobody calls itself %a", calling[:16])
-            return _CALLING_UNKNOWN
-        return None
 
 
 def _answer_echo(_event: Event) -> int:

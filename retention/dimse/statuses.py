@@ -20,6 +20,9 @@ UNABLE_TO_PROCESS = 0xC001
 CANCELLED = 0xFE00
 PENDING = 0xFF00
 
+NOT_ADMITTED = "who calls may not ask for this here"
+"""Said of an AE title that belongs to nobody any more, and of a certificate without the role."""
+
 COMMENT_CHARACTERS = 64
 """Error Comment is an LO (PS3.7 table E.1-1)."""
 

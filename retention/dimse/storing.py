@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pynetdicom.association import Association
+
 from retention.dicom.file_meta import file_meta
 from retention.dimse.callers import Callers
 from retention.dimse.commands import StoreRequest
@@ -15,6 +17,7 @@ from retention.dimse.statuses import (
     CANNOT_UNDERSTAND,
     DOES_NOT_MATCH,
     INVALID_INSTANCE,
+    NOT_ADMITTED,
     NOT_AUTHORISED,
     OUT_OF_RESOURCES,
     PROCESSING_FAILURE,
@@ -22,6 +25,7 @@ from retention.dimse.statuses import (
     comment_of,
 )
 from retention.model.errors import InvalidDicomError, RetentionError, StorageError
+from retention.services.authorisation import Need
 from retention.services.staging.receiver import Incoming, Origin, Receiver
 
 
@@ -40,12 +44,13 @@ class Storing:
     callers: Callers
     receiver: Receiver
 
-    def begin(self, sender: str, request: StoreRequest, transfer_syntax: str) -> StoreUnderWay:
+    def begin(self, association: Association, request: StoreRequest, transfer_syntax: str) -> StoreUnderWay:
         """Begin to keep an instance. What is wrong with the request is said when its data set has come."""
         store = StoreUnderWay(request)
-        institution = self.callers.institution_of(sender)
+        sender = str(association.requestor.ae_title).strip()
+        institution = self.callers.admitted(association, Need.STORE)
         if institution is None:
-            return store.refuse(NOT_AUTHORISED, "this AE title belongs to no institution")
+            return store.refuse(NOT_AUTHORISED, NOT_ADMITTED)
         if not request.has_data_set:
             return store.refuse(CANNOT_UNDERSTAND, "there is no data set")
         try:

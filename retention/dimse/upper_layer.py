@@ -210,8 +210,7 @@ class ReceivingLayer(DULServiceProvider):
         context = self.assoc._accepted_cx.get(context_id)  # noqa: SLF001
         if context is None or self.storing is None:
             return None
-        sender = str(self.assoc.requestor.ae_title).strip()
-        return self.storing.begin(sender, request, str(context.transfer_syntax[0]))
+        return self.storing.begin(self.assoc, request, str(context.transfer_syntax[0]))
 
     def answer(self, context_id: int, store: StoreUnderWay) -> None:
         """Make what came durable, and answer."""

@@ -15,7 +15,6 @@ from enum import StrEnum
 
 from retention.journal.envelope import NewEntry
 from retention.model.errors import RetentionError
-from retention.services import commit
 from retention.services.authorisation import Caller
 from retention.services.entries import access
 from retention.services.stores import PROGRAM, Stores
@@ -99,6 +98,10 @@ class Witness:
         if refusals is not None and refusals[0] is not None:
             entries.append(self._refusals(refusals[0], refusals[1], refusals[2]))
         if entries:
+            from retention.services import (
+                commit,
+            )  # a door loads what commits when there is something to write
+
             commit.append(self._stores, entries)
         return len(entries)
 
