@@ -68,6 +68,7 @@ from retention.catalog.records import (
 )
 from retention.catalog.sampling import Sampling
 from retention.catalog.search import Search
+from retention.catalog.stored import StoredObject, list_stored
 from retention.catalog.transaction import Transaction
 from retention.model.identifiers import ArchiveId, InstitutionId, PackageId
 
@@ -289,6 +290,10 @@ class Catalog:
     def placed_shards(self) -> Iterator[PlacedShard]:
         """Stream every shard that lies somewhere, by package id and number: in the order of their names."""
         return inventory.list_placed(self._database)
+
+    def stored(self, institution: str | None = None) -> Iterator[StoredObject]:
+        """Stream every object that lies somewhere, with what it is part of, by package id."""
+        return list_stored(self._database, institution)
 
     def flawed_shards(self, state: ShardState | None = None) -> Iterator[FlawedShard]:
         """Stream the shards that are not sound, or those in one state, in order of package."""

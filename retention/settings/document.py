@@ -213,6 +213,8 @@ class ScheduleSection(Section):
     drill: Schedule | None = Field(default=None, description="giving back a sample to nobody")
     clean: Schedule | None = Field(default=None, description="removing what has had its time")
     locks: Schedule | None = Field(default=None, description="renewing Object Lock")
+    inventory: Schedule | None = Field(default=None, description="writing the inventory into inventory/")
+    report: Schedule | None = Field(default=None, description="reporting on the last month, into reports/")
     blackout: list[Blackout] = Field(default_factory=list, description="when audits and moves rest")
     timezone: Timezone | None = Field(
         default=None,

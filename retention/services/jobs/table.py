@@ -81,6 +81,18 @@ def _clean(stores: Stores, work: Work) -> Done:
     return work.done(done, problems=done.problems)
 
 
+def _inventory(stores: Stores, work: Work) -> Done:
+    from retention.services.inventory import inventory_if_due
+
+    return work.done(inventory_if_due(stores, stop=work.stop), is_left=work.stop())
+
+
+def _report(stores: Stores, work: Work) -> Done:
+    from retention.services.compliance.due import report_if_due
+
+    return work.done(report_if_due(stores, stop=work.stop))
+
+
 JOBS: Mapping[str, Job] = {
     job.name: job
     for job in (
@@ -92,6 +104,8 @@ JOBS: Mapping[str, Job] = {
         Job("drill", "0 3 1 * *", _drill, rests=True, is_long=True),
         Job("clean", "30 3 * * *", _clean),
         Job("locks", "0 4 * * *", _locks, is_long=True),
+        Job("inventory", "0 5 * * 0", _inventory, rests=True, is_long=True, budget_s=3600.0),
+        Job("report", "0 6 1 * *", _report, rests=True, is_long=True),
     )
 }
 """Every job by its name."""
