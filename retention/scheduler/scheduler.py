@@ -117,9 +117,9 @@ class Scheduler:
         self._stores, self._loaded_s = fresh, now_s
         fresh.clock = self._clock
         settings = fresh.settings
-        zone, texts = zone_of(settings), {job.name: trigger_of(settings, job) for job in JOBS.values()}
+        zone, texts = zone_of(fresh), {job.name: trigger_of(settings, job) for job in JOBS.values()}
         self._triggers = {name: read_trigger(text, zone) for name, text in texts.items() if text != NEVER}
-        self._blackout = blackout_of(settings)
+        self._blackout = blackout_of(fresh)
         return fresh
 
     def _notice_jump(self) -> None:

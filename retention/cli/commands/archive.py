@@ -155,9 +155,10 @@ def doctor() -> Result[Doctor]:
     from retention.archive import open_archive_to_examine
     from retention.services.doctor import examine_installation
     from retention.services.doors_doctor import examine_doors
+    from retention.services.jobs.examining import examine_schedule
 
     with closing(open_archive_to_examine(current.root())) as stores:
-        checks = [*examine_installation(stores), *examine_doors(stores)]
+        checks = [*examine_installation(stores), *examine_doors(stores), *examine_schedule(stores)]
         if stores.settings.peers:
             from retention.dimse.echoing import examine_peers
 

@@ -50,7 +50,7 @@ def list_jobs() -> Result[ScheduleList]:
     with closing(current.open()) as stores:
         found = standing.standings(stores)
         holder = standing.scheduler(stores)
-        zone, blackout = standing.zone_of(stores.settings), list(stores.settings.schedule.blackout)
+        zone, blackout = standing.zone_of(stores), list(stores.settings.schedule.blackout)
     data: ScheduleList = {
         "jobs": [_row(each) for each in found],
         "scheduler": {"alive": holder is not None, "holder": None if holder is None else holder.lease.holder},

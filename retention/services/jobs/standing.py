@@ -60,22 +60,22 @@ def trigger_of(settings: ArchiveSettings, job: Job) -> str:
     return settings.schedule.triggers.get(job.name, job.trigger)
 
 
-def zone_of(settings: ArchiveSettings) -> str:
+def zone_of(stores: Stores) -> str:
     """Return the time zone of the schedule: its own, else that of all institutions if they share one, else UTC."""
-    if settings.schedule.timezone is not None:
-        return settings.schedule.timezone
-    zones = {institution.timezone for institution in settings.institutions.values()}
+    if stores.settings.schedule.timezone is not None:
+        return stores.settings.schedule.timezone
+    zones = {institution.spec.timezone for institution in stores.catalog.institutions()}
     return zones.pop() if len(zones) == 1 else "UTC"
 
 
-def blackout_of(settings: ArchiveSettings) -> Blackout:
-    return Blackout.parse(settings.schedule.blackout, zone_of(settings))
+def blackout_of(stores: Stores) -> Blackout:
+    return Blackout.parse(stores.settings.schedule.blackout, zone_of(stores))
 
 
 def standings(stores: Stores) -> list[Standing]:
     """Return how every job stands now."""
     jobs, now = stores.catalog.jobs, stores.clock.now()
-    states, runs, blackout = jobs.states(), jobs.last_runs(), blackout_of(stores.settings)
+    states, runs, blackout = jobs.states(), jobs.last_runs(), blackout_of(stores)
     found = []
     for job in JOBS.values():
         state, last = states.get(job.name, JobState(job.name)), runs.get(job.name)
