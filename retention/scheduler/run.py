@@ -52,6 +52,7 @@ class Run:
         self.work = work
         self._run_id = run_id
         self._thread: threading.Thread | None = None
+        self.is_over = False
 
     @property
     def job(self) -> Job:
@@ -61,10 +62,6 @@ class Run:
     def lease(self) -> Lease:
         return self.fence[1]
 
-    @property
-    def is_over(self) -> bool:
-        return self._thread is not None and not self._thread.is_alive()
-
     def start(self, root: Path, clock: Clock, over: Callable[[], None]) -> None:
         """Run it; `over` is called at its end, whatever happens."""
 
@@ -72,6 +69,7 @@ class Run:
             try:
                 self._run(root, clock)
             finally:
+                self.is_over = True
                 over()
 
         self._thread = threading.Thread(target=run, name=f"job {self.job.name}", daemon=True)
