@@ -56,6 +56,14 @@ class ReceiverProcesses:
         for _ in range(self._listener.processes):
             self._processes.append(self._begin())
 
+    @property
+    def port(self) -> int:
+        """Where it listens. Raises ArchiveError when it does not."""
+        if self._listening is None:
+            raise ArchiveError("nothing listens")
+        port: int = self._listening.getsockname()[1]
+        return port
+
     def wait_until_listening(self) -> None:
         """Wait until all listen. Raises ArchiveError when one could not begin."""
         for process in self._processes:

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from pydicom import dcmread
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
-from pynetdicom.presentation import PresentationContext
+from pynetdicom.presentation import PresentationContext, build_context
 
 from retention.dicom.head import Head, read_head
 from retention.dicom.readers import BytesReader
+from retention.dimse.calling import call
 from retention.dimse.statuses import CLASS_NOT_SUPPORTED, PROCESSING_FAILURE
-from retention.services.finding import FoundInstance
+from retention.model.errors import ArchiveError, InvalidDicomError
+from retention.model.layout import PeerSpec
 
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
 """Transfer syntaxes whose pixel data are not compressed, best first."""
@@ -31,6 +37,39 @@ CONTEXTS = 128
 _MEDIUM = 0
 
 
+class Sendable(Protocol):
+    """What has to be known of an instance to send it: one that was found, or a file's own."""
+
+    @property
+    def sop_instance_uid(self) -> str: ...
+
+    @property
+    def sop_class_uid(self) -> str | None: ...
+
+    @property
+    def transfer_syntax_uid(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileToSend:
+    """A Part 10 file that is sent from where it is."""
+
+    sop_instance_uid: str
+    sop_class_uid: str | None
+    transfer_syntax_uid: str | None
+    file: bytes
+
+    @classmethod
+    def of(cls, file: bytes) -> FileToSend:
+        """Look into a file. Raises InvalidDicomError for one without identity."""
+        head = read_head(BytesReader(file))
+        if not isinstance(head, Head):
+            raise InvalidDicomError("it has no identity")
+        facts = head.instance
+        uid = head.identity.sop_instance_uid
+        return cls(uid, facts.sop_class_uid, facts.transfer_syntax_uid, file)
+
+
 class Originator:
     """On whose request instances are sent (C-MOVE), None by C-GET."""
 
@@ -39,7 +78,7 @@ class Originator:
         self.message_id = message_id
 
 
-def contexts_for(instances: Iterable[FoundInstance]) -> list[tuple[str, list[str]]]:
+def contexts_for(instances: Iterable[Sendable]) -> list[tuple[str, list[str]]]:
     """Return (SOP class, transfer syntaxes) to propose: each as it is held, and uncompressed ones in any."""
     wanted: dict[tuple[str, bool, str], list[str]] = {}
     for instance in instances:
@@ -56,7 +95,7 @@ def contexts_for(instances: Iterable[FoundInstance]) -> list[tuple[str, list[str
 
 def send(
     association: Association,
-    instance: FoundInstance,
+    instance: Sendable,
     file: bytes,
     message_id: int,
     originator: Originator | None = None,
@@ -119,3 +158,16 @@ def _exchange(association: Association, request: C_STORE, context_id: int) -> in
     if not isinstance(response, C_STORE) or response.Status is None:
         return PROCESSING_FAILURE
     return int(response.Status)
+
+
+def send_files(peer: PeerSpec, calling: str, files: Sequence[FileToSend]) -> list[int]:
+    """Send files in one association, as a device does; return the status of each. Raises ArchiveError."""
+    entity = AE(calling)
+    contexts = [build_context(UID(each), list(syntaxes)) for each, syntaxes in contexts_for(files)]
+    association = call(entity, Path(), peer, contexts)
+    if association is None:
+        raise ArchiveError(f"{peer.ae_title} takes no association")
+    try:
+        return [send(association, each, each.file, number) for number, each in enumerate(files, 1)]
+    finally:
+        association.release()

@@ -37,15 +37,17 @@ class Stage:
     steps: list[Step] = field(default_factory=list)
 
     @contextmanager
-    def step(self, key: str, **values: object) -> Iterator[Step]:
-        """Begin a step: its title and its command are said first, how long it took is noted at the end."""
+    def step(self, key: str, variant: str = "", /, **values: object) -> Iterator[Step]:
+        """Begin a step: its title and its command (of which `variant` chooses another) are said first, how long it took
+        is noted at the end.
+        """
         clock = SystemClock()
         began_s = clock.monotonic_s()
         step = Step(key, current.say(f"demo.{key}_title", **values))
         self.steps.append(step)
         self.show("")
         self.show(strong(f"{len(self.steps)}. {step.title}"))
-        self.say(f"{key}_command", **values)
+        self.say(f"{key}_command{variant}", **values)
         yield step
         step.seconds = clock.monotonic_s() - began_s
 

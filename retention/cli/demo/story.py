@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from retention.cli import exit_codes
 from retention.cli.commands.archive import ingest_counts
 from retention.cli.demo import damage
+from retention.cli.demo.doors import Doors, OpenDoors
 from retention.cli.demo.life import Life
 from retention.cli.demo.proof import Comparison, Sources, compare
 from retention.cli.demo.stage import Show, Stage, Step
@@ -56,6 +57,7 @@ def tell(dicom: Path | None, keep: Path | None, show: Show) -> Result[Demo]:
         story = Story(life, folder, sources, workspace, stage)
         story.tell()
         years = Years(workspace / "rehearsal", life.progress)
+        OpenDoors(stage, Doors(workspace / "doors"), sources).tell()
         TwentyYears(stage, years, samples, life.root, workspace).tell()
         story.seconds = clock.monotonic_s() - began_s
     return _result(story, is_kept=keep is not None)

@@ -7,7 +7,7 @@ entries on nobody reads the studies any more; from the forgetting of their keys 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -43,7 +43,7 @@ from retention.services.entries.disposal import (
 )
 from retention.services.events import Names
 from retention.services.people import ADMINISTRATOR, ARCHIVIST
-from retention.services.staging.index import StagedIndex, StagedInstance
+from retention.services.staging.index import StagedIndex
 from retention.services.stores import Stores
 from retention.services.volumes import shard_key
 
@@ -152,7 +152,9 @@ def _still_doomed(
 ) -> list[Analysed]:
     """Return those that may still go; what changed since the proposal is left out, with the reason."""
     names, institution = Names(stores.keyring.index_key.secret), record.institution_id
-    staged = {one.study_uid for one in _staged(stores) if one.institution == institution}
+    index = StagedIndex(stores)
+    index.refresh()
+    staged = {uid for owner, uid in index.studies() if owner == institution}
     rows: dict[int, str] = {}
     after = 0
     while page := stores.catalog.disposals.study_page(institution, after, PAGE):
@@ -164,7 +166,7 @@ def _still_doomed(
             study = rows[one.held.row]
             seen.add(study)
             if one.held.study_uid in staged:
-                done.left_out.append((wanted[study], "instances of it have just arrived"))
+                done.left_out.append((wanted[study], "instances of it have just arrived, and lie in staging"))
             elif one.analysis.outcome is not Outcome.DESTROY:
                 done.left_out.append((wanted[study], f"{one.analysis.outcome}: {one.analysis.why}"))
             else:
@@ -173,12 +175,6 @@ def _still_doomed(
         (study, "it is not held any more") for name, study in wanted.items() if name not in seen
     ]
     return doomed
-
-
-def _staged(stores: Stores) -> Iterable[StagedInstance]:
-    index = StagedIndex(stores)
-    index.refresh()
-    return index.staged()
 
 
 def _require_within_limits(stores: Stores, record: ProposalRecord, terms: Terms, count: int) -> None:

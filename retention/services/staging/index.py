@@ -61,7 +61,7 @@ class StagedInstance:
 
 @dataclass(slots=True)
 class LogState:
-    """How far a log was read, and what of it is still to be packed."""
+    """How far a log was read, whose instances it has, and which of them are still to be packed."""
 
     name: str
     session: str
@@ -72,6 +72,7 @@ class LogState:
     is_over: bool = False
     is_damaged: bool = False
     staged: dict[int, StagedInstance] = field(default_factory=dict)
+    studies: set[tuple[InstitutionId, str]] = field(default_factory=set)
 
     @property
     def is_spent(self) -> bool:
@@ -105,6 +106,10 @@ class StagedIndex:
     def staged(self) -> Iterator[StagedInstance]:
         for log in self.logs.values():
             yield from log.staged.values()
+
+    def studies(self) -> set[tuple[InstitutionId, str]]:
+        """Return the studies of which bytes lie in a log: staged, or packed in a log that others still need."""
+        return set().union(*(log.studies for log in self.logs.values()))
 
     def _listed(self) -> dict[str, LogState]:
         found: dict[str, LogState] = {}
@@ -161,6 +166,7 @@ class StagedIndex:
                 instance = _instance(log.name, frame, offset, meta)
             except (KeyUnavailableError, KeyringBrokenError, TypeError, ValueError, KeyError):
                 return False
+            log.studies.add((instance.institution, instance.study_uid))
             if frame.number not in done:
                 log.staged[frame.number] = instance
         log.is_ended = frame.kind is FrameKind.END

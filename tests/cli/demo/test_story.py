@@ -17,6 +17,7 @@ STEPS = [
     "The catalog is lost",
     "Everything is given back",
     "Without this program",
+    "Devices send by themselves",
     "A rehearsal begins",
     "Three years later: hot to cold",
     "A patient dies",

@@ -5,8 +5,9 @@ import pytest
 from retention.model.layout import StagingSpec
 from retention.services.staging import closer as closer_module
 from retention.services.staging.closer import Closer
+from retention.services.staging.index import StagedIndex
 from retention.services.staging.receiver import Receiver
-from tests.services.instances import OTHER_STUDY, instance
+from tests.services.instances import OTHER_STUDY, STUDY, instance
 from tests.services.staging.received import SteppingClock, close_all, logs, receiving, staged, take
 
 
@@ -146,3 +147,18 @@ def test_nothing_leaves_staging_that_is_still_needed(three_staged):
         (log,) = closer._index.logs.values()
         with pytest.raises(ValueError, match="still needed"):
             closer_module.remove_spent(stores, log)
+
+
+def test_a_log_that_others_need_still_says_whose_bytes_lie_in_it(three_staged):
+    with three_staged.opened() as stores:
+        closer = Closer(stores, StagingSpec())
+        (owner,) = {each.institution for each in staged(three_staged)}
+        closer.close_study(owner, STUDY)
+        index = StagedIndex(stores)
+        index.refresh()
+        assert {each.study_uid for each in index.staged()} == {OTHER_STUDY}
+        assert index.studies() == {(owner, STUDY), (owner, OTHER_STUDY)}
+        closer.close_all()
+        index.refresh()
+        assert index.studies() == set()
+    assert logs(three_staged) == []
