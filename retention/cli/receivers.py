@@ -94,6 +94,8 @@ class ReceiverProcesses:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
         self._processes.clear()
         if self._listening is not None:
             self._listening.close()

@@ -30,6 +30,8 @@ def call(
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
 ) -> Association | None:
     """Return an association with a peer, None when it does not come about. Raises SettingsError for unusable files."""
+    if not contexts:
+        return None  # there is nothing that could be said
     tls = None if peer.tls is None else (context_towards(peer.tls, root), peer.tls.name or peer.host)
     entity.connection_timeout = CONNECT_TIMEOUT_S
     association = entity.associate(

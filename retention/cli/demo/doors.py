@@ -79,6 +79,8 @@ class Doors:
 
     def send(self, files: Sequence[Sent]) -> int:
         """Send by C-STORE, in one association; return how many were answered with success."""
+        if not files:
+            return 0
         from retention.dimse.sending import FileToSend, send_files
 
         peer = PeerSpec("doors", "RETENTION", HOST, self.dimse_port)
@@ -86,6 +88,8 @@ class Doors:
 
     def store(self, files: Sequence[Sent]) -> int:
         """Send by STOW-RS, in one request; return how many were kept."""
+        if not files:
+            return 0
         boundary = new_id()
         parts = (
             f"--{boundary}\r\nContent-Type: {KIND}\r\n\r\n".encode() + file.data + b"\r\n" for file in files
@@ -134,12 +138,12 @@ class OpenDoors:
 
     def tell(self) -> None:
         files = list(self._sendable())
-        by_web = files[len(files) // 2 :] if self.doors.has_web else []
-        by_device = files[: len(files) - len(by_web)]
+        by_device = files[: (len(files) + 1) // 2] if self.doors.has_web else files
+        by_web = files[len(by_device) :]
         variant = "" if self.doors.has_web else "_alone"
         values = {"sent": len(by_device), "stored": len(by_web)}
         with self.stage.step("doors", variant, **values) as step, self.doors.open():
-            taken = self.doors.send(by_device) + (self.doors.store(by_web) if by_web else 0)
+            taken = self.doors.send(by_device) + self.doors.store(by_web)
             closing = self.doors.pack()
             self.stage.say("doors_done", taken=taken, studies=closing.studies)
             if not self.doors.has_web:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retention.cli.demo import endings, story, twenty_years
+from retention.cli.demo import doors, endings, story, twenty_years
 from retention.cli.demo.proof import Comparison
 from retention.cli.demo.years import Years
 from tests.cli.calling import retention
@@ -41,6 +41,13 @@ def sources(tmp_path, samples):
         (folder / name).write_bytes((samples / name).read_bytes())
     (folder / "other preamble.dcm").write_bytes(b"\1" * 128 + (samples / "MR_small.dcm").read_bytes()[128:])
     return folder
+
+
+@pytest.fixture(autouse=True)
+def doors_open_once(request, monkeypatch):
+    """The doors are opened where the whole story is told: processes start slowly."""
+    if "whole_life" not in request.node.name:
+        monkeypatch.setattr(doors.OpenDoors, "tell", lambda _: None)
 
 
 def test_the_whole_life_of_a_few_files(sources, tmp_path, monkeypatch):
