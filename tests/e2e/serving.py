@@ -56,10 +56,10 @@ class Served:
         return cls(root, port)
 
     @classmethod
-    def make_web(cls, folder: Path) -> Served:
+    def make_web(cls, folder: Path, settings: str = "") -> Served:
         """Make an archive that serves DICOMweb, with the institutions necker and pasteur."""
         web_port = free_port()
-        listeners = f"\nlisteners: {{dimse: {{port: PORT}}, web: {{port: {web_port}}}}}\n"
+        listeners = f"{settings}\nlisteners: {{dimse: {{port: PORT}}, web: {{port: {web_port}}}}}\n"
         served = cls.make(folder, listeners)
         stores = open_archive(served.root)
         add_institution(stores, InstitutionSpec("pasteur"))

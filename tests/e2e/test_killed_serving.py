@@ -1,4 +1,9 @@
-"""Killed at random moments while devices send: whatever was answered with success is there, and equal."""
+"""Killed at random moments while devices send: whatever was answered with success is there, and equal.
+
+The moments are few in the suite; RETENTION_KILLS=200 makes them two hundred (some ten minutes).
+"""
+
+from __future__ import annotations
 
 import os
 import random
@@ -6,63 +11,94 @@ import re
 import signal
 import threading
 import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
 
-import pytest
+import httpx
 
 from tests.e2e.serving import Served, dataset_of, exported, serving
 from tests.services.instances import instance
 
-SENDERS, FILES = 3, 25
+KILLS = int(os.environ.get("RETENTION_KILLS", "6"))
+STARTS = max(2, KILLS // 10)
+"""At the end of each the whole program is killed, and with it the closer; before, receivers and the web door."""
+
+DEVICES, FILES = 2, 10
 ANSWER = re.compile(r"Sending file: (\S+)\n(?:.*\n)*?I: Received Store Response \((\w+)")
+KIND = 'multipart/related; type="application/dicom"; boundary=b'
 
 
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sources")
-    for sender in range(SENDERS):
-        for number in range(FILES):
-            data = instance(number, study=f"1.2.840.99.{sender + 1}", rows=64)
-            (folder / f"{sender}-{number:03}.dcm").write_bytes(data)
-    return folder
+@dataclass
+class Senders:
+    """Devices and a web client that send new instances until it is over, and what of them was acknowledged."""
+
+    served: Served
+    folder: Path
+    acknowledged: list[bytes] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+    numbers: dict[int, count[int]] = field(default_factory=lambda: {n: count() for n in range(DEVICES + 1)})
+
+    def start(self) -> list[threading.Thread]:
+        self.over.clear()
+        works = [self._store, *[self._send] * DEVICES]
+        threads = [threading.Thread(target=self._repeat, args=each) for each in enumerate(works)]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _repeat(self, sender, work):
+        while not self.over.is_set():
+            work(sender)
+
+    def _file(self, sender):
+        number = next(self.numbers[sender])
+        return number, instance(number, study=f"1.2.840.99.{sender + 1}.{number // 50}", rows=64)
+
+    def _send(self, sender):
+        files = {}
+        for _ in range(FILES):
+            number, data = self._file(sender)
+            path = self.folder / f"{sender}-{number:06}.dcm"
+            path.write_bytes(data)
+            files[path.name] = path
+        done = self.served.dcmtk("storescu", "-v", *files.values())
+        for name, status in ANSWER.findall(done.stderr):
+            if status == "Success":
+                self.acknowledged.append(dataset_of(files[os.path.basename(name)].read_bytes()))
+        for path in files.values():
+            path.unlink()
+
+    def _store(self, sender):
+        _, data = self._file(sender)
+        body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + data + b"\r\n--b--\r\n"
+        with suppress(httpx.HTTPError):
+            answer = httpx.post(
+                f"{self.served.base()}/studies", content=body, headers={"Content-Type": KIND}, timeout=20
+            )
+            if answer.status_code == 200:
+                self.acknowledged.append(dataset_of(data))
 
 
-def send(served, sources, sender, acknowledged):
-    """Send a share of the files; note those that were answered with success."""
-    files = sorted(sources.glob(f"{sender}-*.dcm"))
-    done = served.dcmtk("storescu", "-v", *files)
-    acknowledged += [name for name, status in ANSWER.findall(done.stderr) if status == "Success"]
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_what_was_acknowledged_is_there_and_equal(tmp_path, sources, seed):
-    chance = random.Random(seed)
-    served = Served.make(tmp_path, "\nstaging: {quiet: PT1S}\n")
-    acknowledged: list[str] = []
-    for _ in range(2):
+def test_what_was_acknowledged_is_there_and_equal(tmp_path):
+    chance = random.Random(KILLS)
+    served = Served.make_web(tmp_path, "\nstaging: {quiet: PT1S}\n")
+    senders = Senders(served, tmp_path)
+    for _ in range(STARTS):
         with serving(served):
-            senders = [
-                threading.Thread(target=send, args=(served, sources, sender, acknowledged))
-                for sender in range(SENDERS)
-            ]
-            for sender in senders:
-                sender.start()
+            threads = senders.start()
+            for _ in range(KILLS // STARTS - 1):
+                time.sleep(chance.uniform(0.05, 1.5))
+                with suppress(ProcessLookupError):
+                    os.kill(chance.choice(served.receivers()), signal.SIGKILL)
             time.sleep(chance.uniform(0.05, 1.5))
-            assert served.process is not None
-            victim = chance.choice([None, *served.receivers()])
-            if victim is None:
-                served.kill()
-            else:
-                os.kill(victim, signal.SIGKILL)
-            for sender in senders:
-                sender.join()
-            if victim is not None:
-                served.stop()
+            served.kill()
+            senders.over.set()
+            for thread in threads:
+                thread.join()
     with serving(served):
         assert served.stop()["data"]["staged"] == 0
     back = {dataset_of(data) for data in exported(served, tmp_path / "out").values()}
-    assert acknowledged
-    assert [
-        name
-        for name in acknowledged
-        if dataset_of((sources / os.path.basename(name)).read_bytes()) not in back
-    ] == []
+    assert senders.acknowledged
+    assert sum(each not in back for each in senders.acknowledged) == 0
