@@ -24,6 +24,7 @@ from retention.catalog.places import read_institutions
 from retention.catalog.policies import read_enactments, read_in_force
 from retention.catalog.policy_records import EnactmentRecord, ForceRecord
 from retention.catalog.records import InstitutionRecord
+from retention.catalog.staleness import same_in_entity
 from retention.catalog.tables import INSTITUTION, PACKAGE, SERIES, STALE, STUDY
 from retention.model.errors import NotFoundError
 from retention.model.identifiers import InstitutionId
@@ -59,13 +60,37 @@ class StudyToDecide:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What another institution of the same entity has of the same Patient ID and issuer: studies and facts."""
+
+    studies: tuple[StudyToDecide, ...]
+    recorded: tuple[RecordedFact, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PatientToDecide:
     """A patient of one institution, with all studies that are his or hers there, and all that was ever recorded, also
-    what no longer stands. A study of nobody known stands alone."""
+    what no longer stands. A study of nobody known stands alone. `elsewhere` is read by who needs it."""
 
     institution_id: InstitutionId
     studies: tuple[StudyToDecide, ...]
     recorded: tuple[RecordedFact, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
+
+    @property
+    def row(self) -> int | None:
+        """The patient's row, None of a study that is nobody's."""
+        return self.studies[0].patient_row
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days of a study, as its header tells them: enough to say whether it can be the first or last."""
+
+    row: int
+    study_date: str | None
+    received_at: datetime
+    birth_date: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +189,52 @@ class Deciding:
             for study in self._studies(_STUDY.where(STUDY.c.patient_row.in_(chunk))):
                 found[study.row] = study
         return list(self._patients(list(found.values())))
+
+    def sizes_of(self, rows: Sequence[int]) -> dict[int, int]:
+        """Return how many studies the patients of these studies have, by the patient's row."""
+        sizes: dict[int, int] = {}
+        for chunk in _chunks(rows):
+            theirs = select(STUDY.c.patient_row).where(
+                STUDY.c.id.in_(chunk), STUDY.c.patient_row.is_not(None)
+            )
+            counted = select(STUDY.c.patient_row, func.count()).where(STUDY.c.patient_row.in_(theirs))
+            sizes |= dict(self._connection.execute(counted.group_by(STUDY.c.patient_row)).all())
+        return sizes
+
+    def rows_of(self, patient_row: int, among: Sequence[int]) -> list[int]:
+        """Return those of these studies that are this patient's."""
+        found: list[int] = []
+        for chunk in _chunks(among):
+            wanted = select(STUDY.c.id).where(STUDY.c.id.in_(chunk), STUDY.c.patient_row == patient_row)
+            found += self._connection.execute(wanted).scalars()
+        return found
+
+    def days_of(self, patient_row: int) -> Iterator[Days]:
+        """Yield the days of all studies of a patient, however many there are."""
+        wanted = select(STUDY.c.id, STUDY.c.study_date, STUDY.c.received_at, STUDY.c.birth_date).where(
+            STUDY.c.patient_row == patient_row
+        )
+        for row in self._connection.execution_options(yield_per=CHUNK).execute(wanted):
+            yield Days(*row)
+
+    def studies_at(self, rows: Sequence[int]) -> list[PatientToDecide]:
+        """Return the patients of these studies, with these alone."""
+        found: list[StudyToDecide] = []
+        for chunk in _chunks(rows):
+            found += self._studies(_STUDY.where(STUDY.c.id.in_(chunk)))
+        return list(self._patients(found))
+
+    def same_elsewhere(self, patient_rows: Sequence[int]) -> dict[int, list[int]]:
+        """Return by patient the patients of the same ID and issuer at other institutions of the same entity."""
+        found: dict[int, list[int]] = {}
+        for chunk in _chunks(patient_rows):
+            for row, other in self._connection.execute(same_in_entity(chunk)):
+                found.setdefault(row, []).append(other)
+        return found
+
+    def facts_at(self, patient_rows: Sequence[int]) -> dict[int, list[RecordedFact]]:
+        """Return everything that was recorded about patients, by their rows."""
+        return read_facts(self._connection, sorted(patient_rows))
 
     def count_stale(self) -> int:
         """Count the studies whose decision is stale."""

@@ -170,6 +170,10 @@ class Transaction:
         """What may be done to requests for approval in this step."""
         return ApprovalWriting(self._connection, self._places)
 
+    def mark_entity_stale(self, entity: str) -> int:
+        """Mark all studies of an entity's institutions; return how many were not stale before."""
+        return staleness.mark_entity_stale(self._connection, entity)
+
     def mark_stale(
         self,
         institution_id: InstitutionId,

@@ -7,7 +7,7 @@ evaluations and not a million comparisons.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from heapq import nlargest, nsmallest
 
@@ -19,21 +19,28 @@ _EXTREMES = 2  # one may be the study that is decided, which is no other study
 
 
 class Companions:
-    """All studies of one patient in one institution; `of` gives each of them, by its place, its others."""
+    """All studies of one patient in one institution; `of` gives each of them, by its place, its others.
 
-    __slots__ = ("_chosen", "_studies")
+    `elsewhere`: studies of other institutions of the entity.
+    """
 
-    def __init__(self, studies: Sequence[Study], policies: PolicySet) -> None:
+    __slots__ = ("_chosen", "_studies", "elsewhere")
+
+    def __init__(
+        self, studies: Sequence[Study], policies: PolicySet, elsewhere: Iterable[Study] = ()
+    ) -> None:
         self._studies = studies
         every = range(len(studies))
-        self._chosen: Sequence[int] = every if policies.look_at_followers else _extremes(studies)
+        self._chosen: Sequence[int] = every if policies.look_at_followers else extremes(studies)
+        self.elsewhere = tuple(elsewhere)
 
     def of(self, place: int) -> Sequence[Study]:
         """Return the other studies that count for a decision about the study at `place`."""
-        return [self._studies[other] for other in self._chosen if other != place]
+        return [*(self._studies[other] for other in self._chosen if other != place), *self.elsewhere]
 
 
-def _extremes(studies: Sequence[Study]) -> Sequence[int]:
+def extremes(studies: Sequence[Study]) -> Sequence[int]:
+    """Return the places of those that can be the first or the last, as far as anybody knows."""
     every = range(len(studies))
     if len(studies) <= _EXTREMES:
         return every

@@ -31,10 +31,20 @@ class Enacted:
 class PolicySet:
     """The versions in force for one institution, in the order it lists them. Immutable once made.
 
-    `look_at_followers`: some rule asks what came after a study (One rule 8).
+    `look_at_followers`: some rule asks what came after a study (One rule 8); `look_at_entity`: some rule counts the
+    visits and studies of other institutions of the entity.
     """
 
-    __slots__ = ("_all", "_changes", "_entries", "_is_simple", "_rules", "look_at_followers", "policies")
+    __slots__ = (
+        "_all",
+        "_changes",
+        "_entries",
+        "_is_simple",
+        "_rules",
+        "look_at_entity",
+        "look_at_followers",
+        "policies",
+    )
 
     def __init__(self, enacted: Iterable[Enacted | RetentionPolicy] = ()) -> None:
         entries = [entry if isinstance(entry, Enacted) else Enacted(entry) for entry in enacted]
@@ -43,6 +53,7 @@ class PolicySet:
         self.look_at_followers = any(
             rule.followed is not None for compiled in self.policies for rule in compiled.rules
         )
+        self.look_at_entity = any(rule.is_entity for compiled in self.policies for rule in compiled.rules)
         self._rules: dict[tuple[bool, ...], tuple[CompiledRule, ...]] = {}
         days = {entry.policy.effective_on for entry in entries} | {
             entry.retired_on for entry in entries if entry.retired_on is not None

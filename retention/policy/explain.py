@@ -108,6 +108,8 @@ def _counted(trigger: str, moment: Moment, keep: Period, ends: Ends) -> Text:
 def _source(moment: Moment) -> Text:
     if moment.fact is None:
         return say.FROM_STUDY
+    if moment.fact.institution is not None:
+        return say.FROM_ELSEWHERE
     assurance = say.ASSURANCE[moment.fact.assurance]
     if not moment.fact.source:
         return say.FROM_UNNAMED.format(assurance=assurance)

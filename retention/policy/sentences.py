@@ -107,6 +107,7 @@ ENDS = Text("; ends {day}.", " ; fin le {day}.")
 STOP = Text(".", ".")
 FROM_FACT = Text(" ({source}, {assurance})", " ({source}, {assurance})")
 FROM_UNNAMED = Text(" ({assurance})", " ({assurance})")
+FROM_ELSEWHERE = Text(" (another institution of the entity)", " (un autre établissement de la même entité)")
 FROM_STUDY = Text(" (study date)", " (date d'étude)")
 MAXIMUM = Text(
     "{rule}: the maximum was reached on {day}. Nothing is deleted by that; keeping on needs a reason.",

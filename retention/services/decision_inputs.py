@@ -6,7 +6,7 @@ A header's birth date is a fact somebody typed at a modality: it counts, as decl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -22,6 +22,9 @@ from retention.services.in_force import Bound
 
 FROM_HEADER = "DICOM"
 """The source of a fact that a study's own header tells."""
+
+ELSEWHERE = "another institution of the entity"
+"""How an institution is named where another's decision rests on it: who reads the one is not told of the other."""
 
 _APPROVED = (FactState.STANDING, FactState.SUPERSEDED)
 _ATTRIBUTES = ("modality", "body_part", "manufacturer")
@@ -45,8 +48,32 @@ class Inputs:
 def inputs_of(patient: PatientToDecide, bound: Bound, recorded: Iterable[Fact]) -> Inputs:
     """Return what decisions about a patient's studies rest on; `recorded` are the facts that stand."""
     studies = tuple(study_of(study, bound) for study in patient.studies)
-    facts = Facts([*recorded, *_births(patient, bound, recorded)])
-    return Inputs(patient, studies, facts, Companions(studies, bound.policies))
+    elsewhere = [study for each in patient.elsewhere for study in each.studies]
+    others = [replace(study_of(study, bound), institution=ELSEWHERE) for study in elsewhere]
+    visits = _visits_elsewhere(patient, bound, others)
+    facts = Facts([*recorded, *_births(patient, bound, recorded), *visits])
+    return Inputs(patient, studies, facts, Companions(studies, bound.policies, others))
+
+
+def _visits_elsewhere(patient: PatientToDecide, bound: Bound, others: Iterable[Study]) -> list[Fact]:
+    """Return the visits to other institutions of the entity: what was recorded there, and the studies made there.
+
+    Nothing is left of whose they are, nor where they are known from: only the days count, and may be told here.
+    """
+    entity = bound.institution.spec.entity
+    recorded = [
+        fact
+        for each in patient.elsewhere
+        for fact in standing(map(record_of, each.recorded))
+        if fact.kind == "last_visit"
+    ]
+    told = [Fact("last_visit", f.from_on, f.to_on, f.assurance, "", ELSEWHERE, entity) for f in recorded]
+    made = [
+        Fact("last_visit", study.study_on, None, Assurance.DECLARED, "", ELSEWHERE, entity)
+        for study in others
+        if study.study_on is not None
+    ]
+    return [*told, *made]
 
 
 def study_of(held: StudyToDecide, bound: Bound) -> Study:

@@ -19,6 +19,7 @@ from retention.policy.evaluate import evaluate
 from retention.policy.plan import Stay
 from retention.services.decision_inputs import Inputs, facts_of, holds_on, inputs_of
 from retention.services.in_force import Bound, bound, day_of
+from retention.services.patients_read import patients_of
 from retention.services.stores import Stores
 
 BATCH = 1000
@@ -112,7 +113,7 @@ def _decide(
 ) -> int:
     """Decide about the studies in `only`; without it, about all stale ones of the patients that `rows` belong to."""
     written: list[Decided] = []
-    patients = step.patients_of(rows)
+    patients = patients_of(step, bounds, rows)
     for patient, facts in zip(patients, facts_of(patients), strict=True):
         binding = bounds[patient.institution_id]
         inputs = inputs_of(patient, binding, facts)

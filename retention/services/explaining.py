@@ -18,6 +18,7 @@ from retention.policy.sentences import NEXT_ACTION
 from retention.policy.words import FinalAction
 from retention.services.decision_inputs import facts_of, inputs_of
 from retention.services.decisions import governed, judge
+from retention.services.patients_read import patients_of
 from retention.services.stores import Stores
 
 
@@ -59,8 +60,8 @@ def explain_study(
     tiers = sorted(held.summary.tiers, key=lambda tier: order.index(tier) if tier in order else len(order))
     with stores.catalog.deciding() as step:
         row = step.row_of(owner, study_uid)
-        (patient,) = step.patients_of([row])
         bounds = governed(step)
+        (patient,) = patients_of(step, bounds, [row])
         (facts,) = facts_of([patient], known_at)
     binding = bounds[owner]
     day = at or binding.day(known_at or stores.clock.now())

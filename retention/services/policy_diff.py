@@ -19,6 +19,7 @@ from retention.policy.plan import Stay
 from retention.services.decision_inputs import facts_of, inputs_of
 from retention.services.decisions import judge
 from retention.services.in_force import Bound, bound
+from retention.services.patients_read import with_elsewhere
 from retention.services.policy_changes import Proposal
 from retention.services.progress import Progress
 from retention.services.stores import Stores
@@ -64,7 +65,7 @@ def diff(
     progress.begin("diff", None)
     try:
         for institution, alternative in alternatives.items():
-            for patients in _pages(stores, institution):
+            for patients in _pages(stores, institution, alternative):
                 for patient in patients:
                     _count(report, patient, alternative)
                 progress.advance(len(patients))
@@ -132,12 +133,16 @@ def _succeeded(
     return [*current, *([] if is_placed else [new]), *ended]
 
 
-def _pages(stores: Stores, institution: InstitutionId) -> Iterator[list[PatientToDecide]]:
+def _pages(
+    stores: Stores, institution: InstitutionId, alternative: _Alternative
+) -> Iterator[list[PatientToDecide]]:
+    bound = alternative.after if alternative.after.policies.look_at_entity else alternative.before
     for lane in (Deciding.patients_after, Deciding.nameless_after):
         after: int | None = 0
         while after is not None:
             with stores.catalog.deciding() as step:
                 patients, after = lane(step, institution, after, PAGE)
+                patients = with_elsewhere(step, {institution: bound}, patients)
             yield patients
 
 
@@ -146,7 +151,13 @@ def _count(report: DiffReport, patient: PatientToDecide, alternative: _Alternati
     before, after, at = alternative.before, alternative.after, alternative.at
     inputs = inputs_of(patient, before, facts)
     same = after.policies.look_at_followers == before.policies.look_at_followers
-    then = inputs if same else replace(inputs, companions=Companions(inputs.studies, after.policies))
+    then = (
+        inputs
+        if same
+        else replace(
+            inputs, companions=Companions(inputs.studies, after.policies, inputs.companions.elsewhere)
+        )
+    )
     for old, new in zip(judge(inputs, before, at), judge(then, after, at), strict=True):
         size_bytes = old.study.bytes_received
         report.tally.add(old.decision, new.decision, size_bytes)

@@ -20,6 +20,7 @@ from retention.services.decision_inputs import facts_of, inputs_of
 from retention.services.decisions import governed, judge
 from retention.services.events import Names
 from retention.services.in_force import Bound
+from retention.services.patients_read import patients_of
 from retention.services.stores import Stores
 
 PAGE = 500
@@ -79,9 +80,12 @@ def analyse_rows(
     stores: Stores, step: Deciding, institution: InstitutionId, rows: Sequence[int], at: date | None
 ) -> Iterator[Analysed]:
     """Yield what is said of these studies of an institution (rows of the catalog)."""
-    binding = governed(step)[institution]
+    bounds = governed(step)
+    binding = bounds[institution]
     day = binding.day(stores.clock.now()) if at is None else at
-    patients = [patient for patient in step.patients_of(rows) if patient.institution_id == institution]
+    patients = [
+        patient for patient in patients_of(step, bounds, rows) if patient.institution_id == institution
+    ]
     wanted = frozenset(rows)
     for patient, facts in zip(patients, facts_of(patients), strict=True):
         for judged in judge(inputs_of(patient, binding, facts), binding, day, wanted):

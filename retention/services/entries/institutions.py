@@ -71,6 +71,9 @@ def apply(applying: Applying, entry: Entry) -> None:
     transaction.policies.list_for(institution, entry.envelope.at, retires=data.get("loosening") is True)
     if before is not None and _decides(before) != _decides(spec):
         transaction.mark_stale(institution)
+        if before.entity != spec.entity:  # whose visits count has changed for all of both
+            for entity in filter(None, (before.entity, spec.entity)):
+                transaction.mark_entity_stale(entity)
 
 
 def particulars(spec: InstitutionSpec) -> dict[str, JsonValue]:

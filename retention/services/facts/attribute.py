@@ -21,6 +21,7 @@ from retention.services import commit, decisions, people
 from retention.services.facts.record import FEEDS, RECORDERS, PatientKeys, writing_of
 from retention.services.facts.second import ask
 from retention.services.facts.weigh import Ends, Scale, is_any_shorter
+from retention.services.patients_read import patients_of
 from retention.services.stores import Stores
 
 
@@ -139,7 +140,7 @@ def _rows(step: Deciding, statement: AttributionStatement) -> list[int]:
 def _ends(step: Deciding, rows: Sequence[int], now: datetime) -> dict[int, tuple[Ends, int]]:
     bounds = decisions.governed(step)
     found: dict[int, tuple[Ends, int]] = {}
-    for patient in step.patients_of(rows):
+    for patient in patients_of(step, bounds, rows):
         ends = Scale(patient, bounds[patient.institution_id], now).before
         found |= {
             study.row: (end, study.bytes_received) for study, end in zip(patient.studies, ends, strict=True)

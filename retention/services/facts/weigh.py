@@ -24,6 +24,7 @@ from retention.services import decisions
 from retention.services.decision_inputs import inputs_of, record_of
 from retention.services.facts.saying import ONCE, Saying
 from retention.services.in_force import Bound
+from retention.services.patients_read import with_elsewhere
 from retention.services.stores import Stores
 
 VISIT = "last_visit"
@@ -85,6 +86,7 @@ def weigh(stores: Stores, sayings: Iterable[Saying]) -> Weighed:
             if patient is None:
                 weighed.strangers += 1
             else:
+                (patient,) = with_elsewhere(view, bounds, [patient])
                 statements = _weigh(weighed, Scale(patient, bound, now), statements)
             weighed.to_record.append(ToRecord(identity, tuple(statements)))
     return weighed

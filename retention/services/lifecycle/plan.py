@@ -22,6 +22,7 @@ from retention.services.decision_inputs import facts_of, inputs_of
 from retention.services.in_force import Bound
 from retention.services.lifecycle.planned import PlannedMove
 from retention.services.lifecycle.worth import is_slower
+from retention.services.patients_read import patients_of
 from retention.services.stores import Stores
 
 BATCH = 500
@@ -67,7 +68,7 @@ def _moves(stores: Stores, bounds: Bounds, rows: Sequence[int], at: date | None)
         return
     wanted = frozenset(rows)
     with stores.catalog.deciding() as view:
-        patients = view.patients_of(rows)
+        patients = patients_of(view, bounds, rows)
     held = stores.catalog.moving.held_of(rows)
     for patient, recorded in zip(patients, facts_of(patients), strict=True):
         bound = bounds[patient.institution_id]
