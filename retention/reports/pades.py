@@ -113,7 +113,7 @@ def _signer(key: PdfKey, at: datetime, stamper: Stamper | None) -> PdfSigner:
 
     certificates = [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in key.certificates]
     registry = SimpleCertificateStore()
-    registry.register_multiple(certificates)
+    registry.register_multiple(certificates[1:])
     private = key.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     signer = signers.SimpleSigner(
         signing_cert=certificates[0],

@@ -15,6 +15,8 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "holdings_by_modality": ("holdings", "by_modality"),
     "stored_by_month": ("holdings", "stored_by_month"),
     "fixity_by_tier": ("fixity", "tiers"),
+    "audit_coverage": ("fixity", "coverage"),
+    "audit_methods": ("fixity", "methods"),
     "incidents": ("fixity", "incidents"),
     "volumes": ("copies", "volumes"),
     "states": ("retention", "states"),

@@ -141,6 +141,11 @@ def is_exactly(signed: Signed) -> bool:
     named = read_der(parts["algorithm"])[0].parts()[0].raw
     if parts["algorithm"] not in (der(SEQUENCE, named), der(SEQUENCE, named, b"\x05\x00")):
         return False
+    others = [one for one in signed.certificates if one is not signed.signer]
+    if not all(
+        any(is_issued_by(other, one) for other in signed.certificates if other is not one) for one in others
+    ):
+        return False
     sid = der(SEQUENCE, signed.signer.issuer, signed.signer.serial)
     one, data = b"\x02\x01\x01", der(OID, bytes.fromhex("2a864886f70d010701"))
     info = der(

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from retention.catalog.figures import Checked, Ending, Flawed, Held, InState, Margin, Placed
 from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
+from retention.services.compliance.fixity import Auditing, audit_exceptions, fixity_section
 from retention.services.compliance.history import Amount, History
 from retention.services.compliance.metering import stored_by_month
 from retention.services.compliance.sealing import SEAL_EVERY_H, Period, Sealing, sealing_section
@@ -25,8 +26,6 @@ from retention.services.compliance.sections import (
 from retention.services.volume_care import TierStatus
 
 SCHEMA = "retention/compliance-report/v1"
-AGES_DAYS = (30, 90, 180, 365)
-MAX_LISTED = 200
 
 NOT_CHECKED = (
     "events_not_entered",
@@ -69,6 +68,7 @@ class Gathered:
     ended: int
     ending_soon: int
     checked: Sequence[Checked]
+    auditing: Auditing
     flawed: Sequence[Flawed]
     margins: Sequence[Margin]
     placed: Sequence[Placed]
@@ -108,7 +108,7 @@ def contents(gathered: Gathered) -> dict[str, JsonValue]:
         "policies": list(gathered.policies),
         "policy_changes": list(gathered.history.happened.policies),
         "holdings": _holdings(gathered, balance),
-        "fixity": _fixity(gathered),
+        "fixity": fixity_section(gathered.history.audits, gathered.checked, gathered.auditing),
         "copies": _copies(gathered),
         "retention": _retention(gathered),
         "disposals": disposals_section(gathered.history),
@@ -181,44 +181,6 @@ def _summed(rows: Iterable[Held], key: Callable[[Held], str]) -> list[tuple[str,
         for place, value in enumerate((row.studies, row.instances, row.bytes_received, row.bytes_stored)):
             found[place] += value
     return [(name, found[0], found[1], found[2], found[3]) for name, found in sorted(sums.items())]
-
-
-def _fixity(gathered: Gathered) -> dict[str, JsonValue]:
-    audits = gathered.history.audits
-    return {
-        "ages_days": list(AGES_DAYS),
-        "tiers": [
-            {
-                "tier": row.tier,
-                "packages": row.packages,
-                "by_age": list(row.by_age),
-                "lost": row.lost,
-                "oldest_check": format_instant(row.oldest_at),
-            }
-            for row in gathered.checked
-        ],
-        "records": audits.entries,
-        "packages_checked": audits.packages,
-        "shards_read": audits.shards_read,
-        "findings": audits.findings,
-        "repaired": audits.repaired,
-        "lost": audits.lost,
-        "unreadable_records": audits.unreadable_records,
-        "incidents": [
-            {
-                "at": format_instant(incident.at),
-                "entry": incident.seq,
-                "kind": incident.finding.kind.value,
-                "volume": incident.finding.volume,
-                "package": incident.finding.package,
-                "shard": incident.finding.shard,
-                "subject": incident.finding.subject,
-                "repaired": incident.finding.repaired,
-            }
-            for incident in audits.incidents[:MAX_LISTED]
-        ],
-        "incidents_not_listed": max(0, audits.findings - MAX_LISTED),
-    }
 
 
 def _copies(gathered: Gathered) -> dict[str, JsonValue]:
@@ -297,6 +259,7 @@ def _exceptions(gathered: Gathered, balance: dict[str, JsonValue]) -> list[JsonV
         "overdue_holds": sum(1 for hold in gathered.holds if hold["state"] == "overdue"),
         "policies_to_review": sum(1 for one in gathered.policies if _is_past(one["review_by"], gathered)),
         "meter_disagrees": gathered.meter_disagreements,
+        **audit_exceptions(gathered.auditing),
         **_seal_exceptions(gathered),
         "out_of_balance": int(
             balance["covers_today"] is True

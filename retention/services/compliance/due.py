@@ -22,7 +22,10 @@ class ReportDone:
 
 
 def report_if_due(stores: Stores, *, stop: Callable[[], bool]) -> ReportDone:
-    """Make the report of the last whole month, unless it is there or the archive is younger. Raises as `make_report`."""
+    """Make the report of the last whole month, unless it is there or the archive is younger.
+
+    Raises as `make_report`.
+    """
     first_of_month = stores.clock.now().date().replace(day=1)
     last = first_of_month - timedelta(days=1)
     out = stores.root / FOLDER / f"{last:%Y-%m}"

@@ -13,7 +13,10 @@ from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
 from retention.model.identifiers import new_id
 from retention.services import initialise, institutions
-from retention.services.compliance.contents import AGES_DAYS, Gathered, Identity
+from retention.services.audit.coverage import coverage_of
+from retention.services.audit.standing import disagreements
+from retention.services.compliance.contents import Gathered, Identity
+from retention.services.compliance.fixity import AGES_DAYS, Auditing
 from retention.services.compliance.history import Reading
 from retention.services.compliance.metering import meter_rows, metered
 from retention.services.compliance.sealing import sealing_of
@@ -39,6 +42,7 @@ def gather(stores: Stores, from_on: date, until_on: date, institution: str | Non
     reading = Reading(*period, None if owner is None else owner.institution_id)
     history = reading.follow(stores.journal.read(0))
     names = {str(one.institution_id): one.spec.name for one in stores.catalog.institutions()}
+    coverage, unlike = coverage_of(stores), disagreements(stores)
     today = made_at.date()
     with stores.catalog.figures(_name_of(owner)) as figures:
         states, ended = figures.states(), figures.ended(today)
@@ -66,6 +70,7 @@ def gather(stores: Stores, from_on: date, until_on: date, institution: str | Non
             ended=ended,
             ending_soon=figures.ended(today + timedelta(days=365)) - ended,
             checked=figures.checked([made_at - timedelta(days=days) for days in AGES_DAYS]),
+            auditing=Auditing(coverage, [str(one) for one in unlike]),
             flawed=figures.flawed(),
             margins=figures.margins(),
             placed=figures.placed(),

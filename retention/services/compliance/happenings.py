@@ -15,6 +15,7 @@ from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
 from retention.services.entries.approvals import APPROVAL_GIVE, APPROVAL_REQUEST
 from retention.services.entries.disposal import CERTIFY, ERASURE, REFUSE
+from retention.services.entries.drills import DRILL_END
 from retention.services.entries.people import PERSON_ROLE
 from retention.services.entries.policies import POLICY_APPLY
 from retention.services.entries.recalls import RECALL_CANCEL, RECALL_READY, RECALL_REQUEST
@@ -56,6 +57,7 @@ class Happened:
     refusals: list[Row] = field(default_factory=list)
     erasures: list[Row] = field(default_factory=list)
     roles: list[Row] = field(default_factory=list)
+    drills: list[Row] = field(default_factory=list)
     recalled: Recalled = field(default_factory=Recalled)
     requests: dict[str, Approved] = field(default_factory=dict)
     not_listed: int = 0
@@ -74,6 +76,7 @@ class Happenings:
             REFUSE: self._refusal,
             ERASURE: self._erasure,
             PERSON_ROLE: self._role,
+            DRILL_END: self._drill,
             APPROVAL_REQUEST: self._request,
             APPROVAL_GIVE: self._given,
             RECALL_REQUEST: self._recall,
@@ -112,6 +115,14 @@ class Happenings:
     def _role(self, envelope: Envelope) -> None:
         given, taken = (_roles(envelope, name) for name in ("added", "removed"))
         self._list(self._happened.roles, envelope, {"given": given, "taken": taken})
+
+    def _drill(self, envelope: Envelope) -> None:
+        numbers: Row = {
+            name: value
+            for name, value in envelope.data.items()
+            if isinstance(value, int) and not isinstance(value, bool)
+        }
+        self._list(self._happened.drills, envelope, {"numbers": numbers})
 
     def _request(self, envelope: Envelope) -> None:
         request = envelope.objects["request"]

@@ -49,6 +49,16 @@ class Incident:
 
 
 @dataclass(slots=True)
+class Checks:
+    """What was checked by one method on one tier."""
+
+    packages: int = 0
+    shards: int = 0
+    read_bytes: int = 0
+    not_sound: int = 0
+
+
+@dataclass(slots=True)
 class Audits:
     """The audits of the period: `entries` is how many records of audits there are."""
 
@@ -60,6 +70,8 @@ class Audits:
     shards_read: int = 0
     unreadable_records: int = 0
     incidents: list[Incident] = field(default_factory=list)
+    methods: dict[tuple[str, str], Checks] = field(default_factory=dict)
+    """By tier and method."""
 
 
 @dataclass(slots=True)
@@ -185,6 +197,12 @@ class Reading:
         except (ValueError, KeyError, TypeError):
             audits.unreadable_records += 1
             return
+        for one in outcome.checks:
+            sums = audits.methods.setdefault((one.tier, one.method.value), Checks())
+            sums.packages += 1
+            sums.shards += len(one.shards)
+            sums.read_bytes += sum(shard.read_bytes for shard in one.shards)
+            sums.not_sound += sum(shard.result != audit_record.SOUND for shard in one.shards)
         audits.shards_read += sum(map(len, outcome.sound.values()))
         audits.repaired += sum(finding.repaired for finding in outcome.findings)
         room = MAX_INCIDENTS - len(audits.incidents)

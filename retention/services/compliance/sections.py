@@ -36,7 +36,7 @@ def moves_section(history: History) -> dict[str, JsonValue]:
             "longest_minutes": _minutes(recalled.longest) if recalled.ready else None,
             "by_urgency": dict(sorted(recalled.by_urgency.items())),
         },
-        "drills": _counted(history, "drill."),
+        "drills": list(history.happened.drills),
     }
 
 
@@ -60,7 +60,8 @@ def access_section(history: History, roles: Mapping[str, int]) -> dict[str, Json
     return {
         "exports": actions["study.export"] + actions["quarantine.export"],
         "actors": len(history.actors),
-        "refused": actions["access.refused"],
+        "refused": actions["access.refused"] + actions["disposal.refuse"] + actions["approval.refuse"],
+        "logins": actions["access.login"],
         "break_glass": sum(count for name, count in actions.items() if name.startswith("break-glass.")),
         "role_changes": list(history.happened.roles),
         "roles": dict(roles),
