@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 from retention.reports.standalone.cms import (
     HASHES,
+    OCTETS,
     OID,
     SEQUENCE,
     SET,
+    SIGNATURES,
     TST_INFO,
     Certificate,
     Signed,
@@ -138,8 +140,11 @@ def check_pdf(data: bytes) -> tuple[Signed, bool]:
 def is_exactly(signed: Signed) -> bool:
     """Whether every byte of a signature is accounted for: those too that its own signature does not cover."""
     parts = signed.parts
-    named = read_der(parts["algorithm"])[0].parts()[0].raw
-    if parts["algorithm"] not in (der(SEQUENCE, named), der(SEQUENCE, named, b"\x05\x00")):
+    name = read_der(parts["algorithm"])[0].parts()[0]
+    known = der(SEQUENCE, name.raw), der(SEQUENCE, name.raw, b"\x05\x00")
+    if name.tag != OID or signed.algorithm not in SIGNATURES or parts["algorithm"] not in known:
+        return False
+    if parts["signature"] != der(OCTETS, signed.signature):
         return False
     others = [one for one in signed.certificates if one is not signed.signer]
     if not all(
