@@ -45,8 +45,9 @@ class Given:
 class Disclosure:
     """What one request gave out, to be recorded: by study, with whoever was present when it began."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "instances") -> None:
         self._caller = present()
+        self._what = what
         self._given: dict[tuple[InstitutionId, str], Given] = {}
 
     def count(self, instance: FoundInstance, *, is_given: bool) -> None:
@@ -78,6 +79,7 @@ class Disclosure:
                     "bytes": given.bytes,
                     "failed": given.failed,
                     "method": method,
+                    "what": self._what,
                 },
             )
             for (institution, study_uid), given in self._given.items()

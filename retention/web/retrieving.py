@@ -107,10 +107,13 @@ class Retrieving:
         if is_known(request, tag):
             return unchanged(tag)
         found: list[dict[str, Any]] = []
+        disclosure = Disclosure("metadata")
         for each, file in read_instances(self.stores, access, wanted):
             if isinstance(file, RetentionError):
                 raise self.refused(each, file)
             found.append(_metadata(each, file, base))
+            disclosure.count(each, is_given=True)
+        disclosure.record(self.stores)
         return JSONResponse(found, headers={"ETag": tag, "Cache-Control": CACHE}, media_type=DICOM_JSON)
 
     def wanted(

@@ -124,7 +124,8 @@ def test_every_answer_tells_a_browser_to_make_nothing_of_it(hospitals):
 
 def test_what_is_given_out_is_written_down_with_who_got_it(hospitals):
     token = hospitals.token("necker", "reader")
-    assert hospitals.client.ask("GET", f"/necker/studies/{STUDY}", headers=token).status_code == 200
+    metadata = f"/necker/studies/{STUDY}/metadata"
+    assert hospitals.client.ask("GET", metadata, headers=token).status_code == 200
     refused = hospitals.client.ask("GET", f"/pasteur/studies/{STUDY}", headers=token)
     assert refused.status_code == 404
     hospitals.door.witness.flush(is_last=True)
@@ -132,5 +133,6 @@ def test_what_is_given_out_is_written_down_with_who_got_it(hospitals):
     actor = f"token-{token['Authorization'].split('_')[1]}"
     assert entries["study.export"].actor == actor
     assert entries["study.export"].data["method"] == "token"
+    assert entries["study.export"].data["what"] == "metadata"
     assert entries["access.login"].actor == actor
     assert entries["access.refused"].data["refused"] == {"role": 1}

@@ -153,12 +153,14 @@ def ingest_counts(report: IngestReport) -> Iterator[str]:
 def doctor() -> Result[Doctor]:
     """Check this installation and say what to do about each problem."""
     from retention.archive import open_archive_to_examine
+    from retention.services.access_doctor import examine_access
     from retention.services.doctor import examine_installation
     from retention.services.doors_doctor import examine_doors
     from retention.services.jobs.examining import examine_schedule
 
     with closing(open_archive_to_examine(current.root())) as stores:
-        checks = [*examine_installation(stores), *examine_doors(stores), *examine_schedule(stores)]
+        checks = [*examine_installation(stores), *examine_doors(stores)]
+        checks += [*examine_schedule(stores), *examine_access(stores)]
         if stores.settings.peers:
             from retention.dimse.echoing import examine_peers
 

@@ -61,9 +61,13 @@ def state_entry(action: str, record: CredentialRecord, at: datetime, actor: str,
     return _entry(action, record, {"by": by}, at, actor, None, None)
 
 
-def login_entry(at: datetime, actor: str, method: str, grants: Iterable[RoleAt]) -> NewEntry:
-    """Return the entry that says that a caller came in, and what was granted."""
-    data: dict[str, JsonValue] = {"method": method, "roles": written_roles(grants)}
+def login_entry(at: datetime, since: datetime, actor: str, method: str, grants: Iterable[RoleAt]) -> NewEntry:
+    """Return the entry that says that a caller came in at an instant, and what was granted."""
+    data: dict[str, JsonValue] = {
+        "since": format_instant(since),
+        "method": method,
+        "roles": sorted(written_roles(grants), key=str),
+    }
     return NewEntry(at, actor, LOGIN, None, {}, data, None, None)
 
 

@@ -91,9 +91,10 @@ class Witness:
                 self._counts, self._addresses, self._since = Counter(), Counter(), None
             elif not self._counts and now_s >= self._next_s + self._pause_s:
                 self._pause_s = FIRST_S
+        at = self._stores.clock.now()
         entries = [
-            access.login_entry(at, caller.actor, caller.method.value, caller.grants)
-            for at, caller in logins.values()
+            access.login_entry(at, since, caller.actor, caller.method.value, caller.grants)
+            for since, caller in logins.values()
         ]
         if refusals is not None and refusals[0] is not None:
             entries.append(self._refusals(refusals[0], refusals[1], refusals[2]))
