@@ -28,6 +28,7 @@ from retention.catalog import (
 )
 from retention.catalog.approvals import Approvals
 from retention.catalog.audits import Audits
+from retention.catalog.counters import Counters
 from retention.catalog.credentials import Credentials
 from retention.catalog.database import BUSY_TIMEOUT_S, Database, use_write_ahead_log
 from retention.catalog.deciding import Deciding
@@ -92,6 +93,7 @@ class Catalog:
         self.facts = FactTable(database)
         self.recalls = Recalls(database)
         self.hidden = Hidden(database)
+        self.counters = Counters(database)
         self.jobs = Jobs(database)
         self.fence: Sequence[Lease] = ()
         """The leases under which this catalog is written to: without them no transaction begins."""

@@ -17,6 +17,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from retention.catalog import (
     approval_tables,
     audit_tables,
+    counter_tables,
     credential_tables,
     disposal_tables,
     fact_tables,
@@ -36,6 +37,7 @@ from retention.model.errors import CatalogError, CatalogMissingError, WriteOnceE
 GUARDS = (
     *guards.GUARDS,
     *policy_tables.GUARDS,
+    *counter_tables.GUARDS,
     *hidden_tables.GUARDS,
     *hold_tables.GUARDS,
     *job_tables.GUARDS,

@@ -25,6 +25,7 @@ from retention.catalog import (
 )
 from retention.catalog.approvals import ApprovalWriting
 from retention.catalog.audits import AuditWriting
+from retention.catalog.counters import CounterWriting
 from retention.catalog.credentials import CredentialWriting
 from retention.catalog.disposals import DisposalWriting
 from retention.catalog.fact_intake import FactWriter
@@ -134,6 +135,11 @@ class Transaction:
     def audits(self) -> AuditWriting:
         """What may be noted about audits in this step."""
         return AuditWriting(self._connection)
+
+    @property
+    def counters(self) -> CounterWriting:
+        """What may be counted in this step."""
+        return CounterWriting(self._connection)
 
     @property
     def policies(self) -> PolicyWriting:

@@ -56,9 +56,13 @@ class SchedulerProcess:
 def run_scheduler() -> None:
     """Be the scheduler until a signal stops it."""
     from retention.scheduler.serving import scheduler_of
+    from retention.services import logs
 
     level = logging.WARNING if current.is_quiet else logging.INFO
-    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z")
+    if logs.is_json():
+        logs.configure("scheduler", level)
+    else:
+        logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z")
     scheduler = scheduler_of(current.root(), current.instant())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: scheduler.stop())

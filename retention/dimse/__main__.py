@@ -15,6 +15,7 @@ from pathlib import Path
 
 from retention.archive import open_archive
 from retention.dimse.server import serve_on
+from retention.services import logs
 from retention.services.staging.receiver import Receiver
 
 
@@ -22,7 +23,7 @@ def main(root: Path, descriptor: int) -> None:
     """Receive until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: who started us decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logs.configure("dimse")
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     with closing(open_archive(root)) as stores, Receiver(stores) as receiver:
         listener = serve_on(socket.socket(fileno=descriptor), stores, receiver, stores.settings.dimse)

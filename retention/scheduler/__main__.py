@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 from retention.model.clock import parse_instant
+from retention.services import logs
 
 SETTLE_S = 10.0
 """How long it leaves the machine to the doors, which begin at the same time."""
@@ -22,7 +23,7 @@ def main(root: Path, as_of: str | None) -> None:
     """Run what is due until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: who started us decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logs.configure("scheduler", logging.INFO if logs.is_json() else logging.WARNING)
     over = threading.Event()
     stops = [over.set]
 

@@ -34,7 +34,7 @@ from retention.model.layout import Protection, VolumeSpec
 from retention.package.manifest import KIND_QUARANTINE, Contents, read_contents
 from retention.package.records import FORMAT_VERSION
 from retention.package.sealing import Sealer
-from retention.services import events
+from retention.services import counting, events
 from retention.services.entries import ACTIONS, audits
 from retention.services.entries.applying import Applying
 from retention.services.events import Names, instant_of, list_of, number_of, optional_text_of, text_of
@@ -119,6 +119,7 @@ class Projection:
                     hint="it may come from a newer version of retention: upgrade; else run retention journal verify",
                 ) from error
         transaction.record_packages(packages)
+        counting.count(transaction, batch)
 
     def _package(self, entry: Entry) -> PackageRecord:
         envelope = entry.envelope

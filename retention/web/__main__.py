@@ -6,7 +6,6 @@ What is under way then is finished first.
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 import sys
@@ -19,6 +18,7 @@ import uvicorn
 from retention.archive import open_archive
 from retention.dicom.pixels.decoding import Decoding
 from retention.model.layout import WebSpec
+from retention.services import logs
 from retention.services.staging.receiver import Receiver
 from retention.web.app import make_app
 from retention.web.door import door_of
@@ -38,7 +38,7 @@ def main(root: Path, descriptor: int) -> None:
     """Serve until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: who started us decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logs.configure("web")
     with closing(open_archive(root)) as stores, Receiver(stores) as receiver, Decoding() as decoding:
         spec = stores.settings.web or WebSpec()
         door = door_of(stores, spec)

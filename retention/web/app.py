@@ -15,6 +15,7 @@ from retention.web.door import Door, door_of
 from retention.web.guard import Guard, require_declared
 from retention.web.hardening import Hardening
 from retention.web.health import health
+from retention.web.metrics import metrics
 from retention.web.problems import add_handlers
 from retention.web.querying import Querying
 from retention.web.rendering import Rendering
@@ -64,6 +65,7 @@ def make_app(stores: Stores, receiver: Receiver, decoding: Decoding, door: Door 
     retrieving = Retrieving(stores, decoding)
     for router in (
         health(stores, guard, app, PAGE),
+        metrics(stores, guard),
         _stored(Storing(stores, receiver), guard),
         _found(Querying(stores), guard),
         _given(retrieving, guard),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +28,16 @@ if TYPE_CHECKING:
     from retention.services.stores import Stores
 
 LOOK_EVERY_S = 1.0
+LOG = logging.getLogger(__name__)
+LOGGED = ("scheme", "host", "port", "ae_title")
+"""What a log line has of a remark: never why something failed, which may say whose it is."""
+
+
+class Lines(StrEnum):
+    """For whom the lines on stderr are."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class Door(StrEnum):
@@ -42,11 +55,25 @@ def register(app: typer.Typer) -> None:
 @command("serve")
 def serve(
     only: Annotated[Door | None, typer.Option(help="Serve one door alone.")] = None,
+    lines: Annotated[
+        Lines,
+        typer.Option(
+            "--logs",
+            envvar="RETENTION_LOGS",
+            help="What is said on stderr: for people, or JSON lines for machines.",
+        ),
+    ] = Lines.TEXT,
 ) -> Result[Serve]:
     """Serve everything a hospital connects to, until it is stopped."""
     from retention.cli.receivers import ReceiverProcesses
+    from retention.services import logs
     from retention.services.staging.alone import closing_alone
 
+    if lines is Lines.JSON and find_spec("structlog") is None:
+        raise current.usage_error("serve.logs_missing")
+    os.environ[logs.VARIABLE] = lines.value  # for the processes that are started, too
+    if lines is Lines.JSON:
+        logs.configure("serve")
     if only is Door.SCHEDULER:
         return _serve_scheduler()
     stopped = _until_signalled()
@@ -147,7 +174,10 @@ def _close_until(
     while not stopped.wait(LOOK_EVERY_S):
         for door in doors:
             door.restart_dead()
-        _add(total, closer.close_due())
+        closed = closer.close_due()
+        if closed.instances:
+            LOG.info("serve.packed", extra={"studies": closed.studies, "instances": closed.instances})
+        _add(total, closed)
         commitments.decide(closer)
     return total
 
@@ -194,4 +224,9 @@ def _remark_on_door(what: str) -> None:
 
 
 def _remark(key: str, /, **values: object) -> None:
-    remark(current, current.say(key, **values))
+    from retention.services import logs
+
+    if logs.is_json():
+        LOG.info(key, extra={name: value for name, value in values.items() if name in LOGGED})
+    else:
+        remark(current, current.say(key, **values))
