@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from retention.model.layout import WebSpec
 from retention.services.authorisation import Need
 from retention.web.door import door_of
-from retention.web.guard import Guard
+from retention.web.guard import Guard, needs_of
 from retention.web.metrics import metrics
 
 
@@ -26,5 +26,4 @@ def test_the_route_needs_who_may_observe(opened):
     stores, _ = opened
     door = door_of(stores, WebSpec())
     (route,) = metrics(stores, Guard(stores, door.keeper, door.witness)).routes
-    needs = [each.dependency.need for each in route.dependencies]
-    assert needs == [Need.OBSERVE]
+    assert needs_of(route) == [Need.OBSERVE]
