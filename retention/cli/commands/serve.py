@@ -176,7 +176,7 @@ def _close_until(
             door.restart_dead()
         closed = closer.close_due()
         if closed.instances:
-            LOG.info("serve.packed", extra={"studies": closed.studies, "instances": closed.instances})
+            LOG.info("packed", extra={"studies": closed.studies, "instances": closed.instances})
         _add(total, closed)
         commitments.decide(closer)
     return total
