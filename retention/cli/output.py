@@ -11,6 +11,7 @@ import os
 import sys
 from typing import Any, TextIO
 
+from retention.cli.catalogue import FALLBACK
 from retention.cli.invocation import Document, Invocation, Result
 from retention.cli.text import alarming, harmless
 from retention.model.errors import RetentionError
@@ -63,9 +64,15 @@ def show(invocation: Invocation, result: Result[Document]) -> None:
 
 def show_error(invocation: Invocation, error: RetentionError) -> None:
     """Print why a command stopped: for people on stderr, for machines as the document on stdout."""
-    complain(invocation, error.message, error.hint)
+    message, hint = error.message, error.hint
+    if invocation.language != FALLBACK:
+        from retention.cli.translating import translated
+
+        message = translated(message, invocation.language)
+        hint = None if hint is None else translated(hint, invocation.language)
+    complain(invocation, message, hint)
     if invocation.prints_json:
-        print_document(invocation, error={"code": error.code, "message": error.message, "hint": error.hint})
+        print_document(invocation, error={"code": error.code, "message": message, "hint": hint})
 
 
 def show_interrupted(invocation: Invocation) -> None:

@@ -113,11 +113,10 @@ def require_role(stores: Stores, institution: InstitutionId | None, *roles: str)
             hint="say who acts with --as PERSON, and --key FILE to sign",
         )
     if not actor.roles_at(institution) & set(roles):
-        who = "is not registered" if actor.record is None else f"does not have the role {wanted} {where}"
-        raise RoleMissingError(
-            f"{actor.name} {who}",
-            hint=f"somebody with that role can do it, or: retention person role NAME --add {roles[0]}",
-        )
+        hint = f"somebody with that role can do it, or: retention person role NAME --add {roles[0]}"
+        if actor.record is None:
+            raise RoleMissingError(f"{actor.name} is not registered", hint=hint)
+        raise RoleMissingError(f"{actor.name} does not have the role {wanted} {where}", hint=hint)
     require_proof(stores, actor)
     return actor
 
