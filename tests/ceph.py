@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOT_TESTED = "NOT TESTED on a real S3 service"
-_RUN = "RETENTION_TESTS_RUN"
+RUN = "RETENTION_TESTS_RUN"
 _PACKAGES = "RETENTION_TESTS_CEPH"
 
 
@@ -34,12 +34,12 @@ class Ceph:
 
 def prepare() -> None:
     """Agree on a folder for what this run starts; workers are told by their environment."""
-    os.environ[_RUN] = tempfile.mkdtemp(prefix="retention-tests-")
+    os.environ[RUN] = tempfile.mkdtemp(prefix="retention-tests-")
 
 
 def clear_away() -> None:
     """Stop what was started, and remove what it wrote."""
-    run = Path(os.environ.pop(_RUN))
+    run = Path(os.environ.pop(RUN))
     if (run / "ceph").exists():
         subprocess.run([ROOT / "tools" / "ceph", "stop", run / "ceph"], check=True)
     shutil.rmtree(run, ignore_errors=True)
@@ -48,8 +48,8 @@ def clear_away() -> None:
 def ceph() -> Ceph:
     """Return the service, started if nobody did yet; skips the test where there is none."""
     packages = Path(os.environ.get(_PACKAGES, ROOT / ".venv" / "ceph"))
-    run = Path(os.environ[_RUN], "ceph")
-    with _alone(run.with_suffix(".lock")):
+    run = Path(os.environ[RUN], "ceph")
+    with alone(run.with_suffix(".lock")):
         endpoints = run.with_suffix(".endpoints")
         if not endpoints.exists():
             endpoints.write_text(_started(packages, run))
@@ -74,17 +74,20 @@ def _started(packages: Path, run: Path) -> str:
     """Start it, to end with the process that began the run; return its endpoints, or one line that says why not."""
     if not packages.is_dir() and shutil.which("radosgw") is None:
         return "Ceph is not there; `tools/ceph install .venv/ceph` fetches it, on Debian"
-    # Workers are children of the process that began the run, which is the one that ends last.
-    beginner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
-    command = [str(part) for part in (ROOT / "tools" / "ceph", "start", packages, run, beginner)]
+    command = [str(part) for part in (ROOT / "tools" / "ceph", "start", packages, run, beginner())]
     begun = subprocess.run(command, capture_output=True, text=True, check=False)
     if begun.returncode:
         return f"Ceph does not start: {' '.join(begun.stderr.split()) or 'it does not say why'}"
     return begun.stdout
 
 
+def beginner() -> int:
+    """Return the process that began the run, which is the one that ends last: workers are its children."""
+    return os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+
+
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

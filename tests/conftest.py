@@ -17,6 +17,7 @@ pytest.register_assert_rewrite(
 )
 
 from tests import ceph as service  # noqa: E402  (after what it may import is told apart)
+from tests import postgresql  # noqa: E402
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -37,7 +38,8 @@ def pytest_terminal_summary(terminalreporter):
     """What was not tried is no detail: say it last, and in red."""
     skipped = terminalreporter.stats.get("skipped", ())
     reasons = [str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)]
-    missed = [reason.removeprefix("Skipped: ") for reason in reasons if service.NOT_TESTED in reason]
+    untried = service.NOT_TESTED, postgresql.NOT_TESTED
+    missed = [r.removeprefix("Skipped: ") for r in reasons if any(each in r for each in untried)]
     for reason in dict.fromkeys(missed):
         terminalreporter.write_line(f"{missed.count(reason)} tests {reason}", red=True, bold=True)
 

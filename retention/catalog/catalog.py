@@ -131,6 +131,7 @@ class Catalog:
     def begin(cls, database: Database, archive_id: ArchiveId) -> Catalog:
         """Make the tables in an empty database. Raises WriteOnceError if it has them."""
         with database.closed_on_failure(), database.write() as connection:
+            database.make_room(connection)
             schema.install_schema(connection)
             state.put_state(connection, state.ARCHIVE_ID, archive_id)
         return cls(database)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from retention.catalog.guards import MARK
@@ -31,6 +31,8 @@ from retention.model.errors import (
 BUSY_TIMEOUT_S = 10.0
 CACHE_KIB = 32 * 1024
 LOG_PAGES = 8000  # 32 MiB: ids and digests fall on random pages, and a longer log writes each back less often
+SCHEMA = "retention"
+"""The schema of a server's database that holds the catalog; one that is being rebuilt has another."""
 COMMITTER_LOCK = 0x72657465  # an arbitrary number that PostgreSQL's advisory lock of the committer goes by
 REBUILD = "run `retention catalog rebuild`"
 
@@ -46,6 +48,12 @@ MEANINGS: tuple[tuple[tuple[str, ...], type[RetentionError], str, str], ...] = (
         LockedError,
         "another process is writing to the catalog {place}",
         "wait for it, and try again",
+    ),
+    (
+        ("08", "57P"),
+        CatalogError,
+        "the catalog's server {place} does not answer: {text}",
+        "start it, or look at `catalog` in archive.yaml and at what libpq is told (PGPASSFILE, PGHOST …)",
     ),
     (("SQLITE_CORRUPT", "SQLITE_NOTADB"), CatalogError, "the catalog {place} is damaged: {text}", REBUILD),
     (
@@ -63,6 +71,7 @@ MEANINGS: tuple[tuple[tuple[str, ...], type[RetentionError], str, str], ...] = (
 )
 """What the names of SQLite's errors and PostgreSQL's states mean: error class, message, hint."""
 
+UNREACHABLE = "08000"
 NOT_WRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_PERM")
 """What SQLite says of a database that lies where nothing can be written: its log has no place there."""
 
@@ -102,8 +111,18 @@ def _parse(url: str) -> URL:
 class Database:
     """One database, its pool of connections and its transactions. Safe to share between threads."""
 
-    def __init__(self, url: str, root: Path | None, *, busy_timeout_s: float, synced: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        root: Path | None,
+        *,
+        busy_timeout_s: float,
+        synced: bool = True,
+        server_schema: str = SCHEMA,
+    ) -> None:
         self.file = database_file(url, root)
+        self.server_schema = server_schema
+        self._synced = synced
         self._busy_timeout_s = busy_timeout_s
         self._pragmas = SYNCED if synced else UNSYNCED
         self.engine = self._server(url) if self.file is None else self._embedded(self.file)
@@ -121,6 +140,11 @@ class Database:
         """Raise CatalogMissingError if the file is not there."""
         if self.file is not None and not self.file.is_file():
             raise CatalogMissingError(f"the catalog {self.file} is missing", hint=REBUILD)
+
+    def make_room(self, connection: Connection) -> None:
+        """Make the schema that a server keeps the catalog in; a file needs none."""
+        if self.file is None:
+            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {self.server_schema}")
 
     def close(self) -> None:
         """Let go of all connections; the next use makes new ones."""
@@ -185,7 +209,7 @@ class Database:
         try:
             engine = create_engine(url, pool_pre_ping=True)
         except (ImportError, NoSuchModuleError) as error:
-            hint = "install psycopg beside retention and write postgresql+psycopg://…"
+            hint = "pip install 'retention[postgresql]', and write postgresql+psycopg://…"
             raise SettingsError("the PostgreSQL driver is not installed", hint=hint) from error
         event.listen(engine, "begin", self._begin_server)
         return engine
@@ -193,9 +217,16 @@ class Database:
     def _begin_server(self, connection: Connection) -> None:
         options = connection.get_execution_options()
         if not options.get("retention_writes"):
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            view = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            connection.exec_driver_sql(f"{view}; SET LOCAL search_path = {self.server_schema}")
             return
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(self._busy_timeout_s * 1000)}")
+        settings = [
+            f"SET LOCAL search_path = {self.server_schema}",
+            f"SET LOCAL lock_timeout = {int(self._busy_timeout_s * 1000)}",
+        ]
+        if not self._synced:
+            settings.append("SET LOCAL synchronous_commit = off")
+        connection.exec_driver_sql("; ".join(settings))
         if options.get("retention_commits"):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({COMMITTER_LOCK})")
 
@@ -244,6 +275,8 @@ def _meaning(error: DBAPIError, place: str) -> RetentionError:
     if text.startswith(MARK):
         return WriteOnceError(f"the catalog refused a change: {text.removeprefix(MARK).strip()}")
     name = str(getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or "")
+    if not name and isinstance(error, OperationalError):
+        name = UNREACHABLE  # the driver's own word, before any server has said anything
     for names, kind, message, hint in MEANINGS:
         if name.startswith(names):
             return kind(message.format(place=place, text=text), hint=hint)

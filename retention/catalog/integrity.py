@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from retention.catalog.database import Database
 from retention.catalog.records import CatalogCounts, CatalogProblem, ShardState
-from retention.catalog.schema import declared
+from retention.catalog.schema import GUARDS, declared
 from retention.model.errors import CatalogError
 
 SHOWN = 100
@@ -50,6 +50,8 @@ _SUMS = {
         WHERE old.superseded_row IS NULL OR old.superseded_row <> new.id
         LIMIT :shown""",
 }
+
+_AWAKE = "SELECT tgname FROM pg_trigger WHERE tgenabled <> 'D' AND pg_table_is_visible(tgrelid)"
 
 _COUNTS = """
     SELECT (SELECT COUNT(*) FROM institution), (SELECT COUNT(*) FROM study), (SELECT COUNT(*) FROM series),
@@ -107,6 +109,7 @@ def _file_problems(connection: Connection) -> Iterator[CatalogProblem]:
 
 def _schema_problems(connection: Connection) -> Iterator[CatalogProblem]:
     if connection.dialect.name != "sqlite":
+        yield from _guard_problems(connection)
         return
     installed = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").scalars()
     found = {_normal(statement) for statement in installed}
@@ -115,6 +118,14 @@ def _schema_problems(connection: Connection) -> Iterator[CatalogProblem]:
         yield CatalogProblem("schema", f"changed or gone: {statement.partition('(')[0].strip()}")
     for statement in sorted(found - wanted):
         yield CatalogProblem("schema", f"not ours: {statement.partition('(')[0].strip()}")
+
+
+def _guard_problems(connection: Connection) -> Iterator[CatalogProblem]:
+    """A server knows by itself whether its tables are whole; whether each guard is there and awake is asked."""
+    awake = set(connection.exec_driver_sql(_AWAKE).scalars())
+    wanted = {guard.name for guard in GUARDS if guard.statements(connection.dialect.name)}
+    for name in sorted(wanted - awake):
+        yield CatalogProblem("schema", f"changed or gone: CREATE TRIGGER {name}")
 
 
 def _normal(statement: str) -> str:

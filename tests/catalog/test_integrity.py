@@ -10,7 +10,18 @@ import pytest
 
 from retention.catalog.catalog import Catalog
 from retention.catalog.records import CatalogCounts, QuarantinedRecord, ShardState
-from tests.catalog.making import COLD, HOT, digest, keep, package, package_id, quarantine, shards, study
+from tests.catalog.making import (
+    ARCHIVE,
+    COLD,
+    HOT,
+    digest,
+    keep,
+    package,
+    package_id,
+    quarantine,
+    shards,
+    study,
+)
 
 
 @pytest.fixture
@@ -98,3 +109,12 @@ def test_damaged_pages_are_a_problem_and_not_an_exception(full: Catalog, file: P
     pages[3 * 4096 :] = bytes(len(pages) - 3 * 4096)
     file.write_bytes(pages)
     assert kinds(full) & {"damaged", "unreadable"}
+
+
+def test_a_guard_that_is_gone_or_asleep_is_found(room: str):
+    with Catalog.create(room, ARCHIVE) as catalog:
+        assert catalog.check() == []
+        with catalog._database.write() as connection:
+            on = " ON package" if catalog._database.dialect == "postgresql" else ""
+            connection.exec_driver_sql(f"DROP TRIGGER package_frozen{on}")
+        assert ["package_frozen" in found.detail for found in catalog.check()] == [True]

@@ -12,7 +12,7 @@ import pytest
 from retention.catalog import files
 from retention.catalog.catalog import Catalog
 from retention.catalog.rebuilding import create_beside, discard, install
-from retention.model.errors import CatalogMissingError, SettingsError
+from retention.model.errors import CatalogError, CatalogMissingError
 from tests.catalog.making import ARCHIVE, URL, furnish, keep, package, study_uid
 
 
@@ -119,6 +119,30 @@ def test_nothing_is_installed_that_was_not_built(tmp_path: Path):
     assert held(tmp_path) == [study_uid(1)]
 
 
-def test_a_server_is_not_rebuilt_in_place():
-    with pytest.raises(SettingsError):
-        create_beside("postgresql+psycopg://h/d", ARCHIVE)
+def test_a_catalog_is_rebuilt_beside_the_old_one_wherever_it_is(room: str):
+    for numbers in ((1,), (2, 3)):
+        building = create_beside(room, ARCHIVE)
+        furnish(building)
+        keep(building, *(package(number) for number in numbers))
+        if numbers != (1,):
+            with Catalog.open(room) as old:
+                assert [line.study_uid for line in old.studies()] == [study_uid(1)]
+        install(building, room)
+    with Catalog.open(room) as catalog:
+        assert catalog.check() == []
+        assert [line.study_uid for line in catalog.studies()] == [study_uid(2), study_uid(3)]
+        keep(catalog, package(4))
+
+
+def test_what_was_not_finished_is_taken_away_wherever_it_is(room: str):
+    discard(create_beside(room, ARCHIVE), room)
+    create_beside(room, ARCHIVE).close()
+    discard(create_beside(room, ARCHIVE), room)
+    with pytest.raises((CatalogMissingError, CatalogError)):
+        Catalog.open(room)
+
+
+def test_a_server_that_does_not_answer_is_told_as_such(tmp_path: Path):
+    with pytest.raises(CatalogError, match="does not answer") as caught:
+        Catalog.open(f"postgresql+psycopg://r:secret@/d?host={tmp_path}")
+    assert "secret" not in caught.value.message

@@ -15,33 +15,34 @@ from sqlalchemy import text
 
 from retention.catalog import migration, tables
 from retention.catalog.catalog import Catalog
-from retention.catalog.database import Database
+from retention.catalog.database import SCHEMA, Database
 from retention.catalog.declaring import METADATA
 from retention.catalog.files import make_file
 from retention.catalog.migration import SCRIPTS, migrate, upgrade
 from retention.catalog.schema import GUARDS, declared
 from retention.model.errors import CatalogError, CatalogMissingError
-from tests.catalog.conftest import SERVER
 from tests.catalog.making import ARCHIVE, furnish, keep, package, study_uid
 
 COLUMNS = """
     SELECT table_name, column_name, data_type, is_nullable, character_maximum_length
-    FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2"""
+    FROM information_schema.columns WHERE table_schema = 'retention' ORDER BY 1, 2"""
 OBJECTS = """
-    SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
-    UNION ALL SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'retention'
+    UNION ALL SELECT conname, pg_get_constraintdef(c.oid) FROM pg_constraint AS c
+        WHERE connamespace = 'retention'::regnamespace
     UNION ALL SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
-    UNION ALL SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'retention'::regnamespace
     ORDER BY 1, 2"""
 
 
 @pytest.fixture
-def migrated(url: str, tmp_path: Path) -> Database:
+def migrated(room: str, backend: str, tmp_path: Path) -> Database:
     """A database that has gone through every migration, from nothing."""
-    if SERVER is None:
+    if backend == "sqlite":
         make_file(tmp_path / "catalog.db")
-    database = Database(url, None, busy_timeout_s=1)
+    database = Database(room, None, busy_timeout_s=1)
     with database.write() as connection:
+        database.make_room(connection)
         upgrade(connection)
     return database
 
@@ -57,18 +58,17 @@ def structure(database: Database) -> list[str]:
         return [str(row) for statement in (COLUMNS, OBJECTS) for row in connection.execute(text(statement))]
 
 
-def test_the_migrations_make_what_create_makes(migrated: Database, tmp_path: Path):
+def test_the_migrations_make_what_create_makes(migrated: Database, url: str, tmp_path: Path):
     by_steps = structure(migrated)
     migrated.close()
-    if SERVER is None:
-        Catalog.create("sqlite:///other.db", ARCHIVE, root=tmp_path)
-        other = Database("sqlite:///other.db", tmp_path, busy_timeout_s=1)
+    if migrated.dialect == "sqlite":
+        url = f"sqlite:///{tmp_path / 'other.db'}"
     else:
-        other = Database(SERVER, None, busy_timeout_s=1)
-        with other.write() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-        Catalog.create(SERVER, ARCHIVE).close()
+        with migrated.write() as connection:
+            connection.execute(text(f"DROP SCHEMA {SCHEMA} CASCADE"))
+        migrated.close()
+    Catalog.create(url, ARCHIVE).close()
+    other = Database(url, None, busy_timeout_s=1)
     created = structure(other)
     assert set(created) ^ set(by_steps) == set()
     assert created == by_steps
@@ -181,7 +181,7 @@ def test_the_words_of_the_catalog_load_no_database():
 
 
 def test_postgresql_gets_the_same_rules():
-    """Without a server only the text can be looked at; RETENTION_TEST_POSTGRESQL runs all of it."""
+    """Each as far as it needs them: PostgreSQL has no REPLACE."""
     from sqlalchemy.dialects import postgresql
 
     statements = declared(postgresql.dialect())
