@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from fastapi import APIRouter, FastAPI, Response
@@ -16,6 +17,8 @@ from retention.web.guard import Guard
 from retention.web.problems import problem
 
 LOOK_AGAIN_S = 2.0
+
+_LOG = logging.getLogger(__name__)
 
 
 class Readiness:
@@ -38,8 +41,9 @@ class Readiness:
     def _look(self) -> list[str]:
         try:
             return obstacles(self._stores)
-        except RetentionError as error:
-            return [error.message]
+        except RetentionError:
+            _LOG.warning("the archive cannot be looked at", exc_info=True)
+            return ["its catalog or its keys cannot be read"]  # which file is nobody's business who asks
 
 
 def health(stores: Stores, guard: Guard, app: FastAPI, page: str) -> APIRouter:

@@ -6,6 +6,7 @@ is not listened to for a while. A password that was right is not hashed again at
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 from collections import OrderedDict
 from hashlib import blake2b
@@ -46,14 +47,15 @@ class Accounts:
         Raises UnknownCallerError, TooManyAttemptsError, BusyError when too many are asking.
         """
         record, account_id = self._record(name)
+        network = network_of(address)
         secret = None if record is None or record.locked_at is not None else record.secret
         known = self._digest(account_id, secret, password)
         if secret is None or not self._is_remembered(known):
             self._of_account.require_open(account_id)
-            self._of_address.require_open(address)
+            self._of_address.require_open(network)
             if not self._passwords.is_right(secret, password):
                 self._of_account.failed(account_id)
-                self._of_address.failed(address)
+                self._of_address.failed(network)
                 raise UnknownCallerError("name and password do not belong together")
             self._of_account.succeeded(account_id)
             self._remember(known)
@@ -89,3 +91,14 @@ class Accounts:
             self._remembered.move_to_end(known)
             if len(self._remembered) > REMEMBERED:
                 self._remembered.popitem(last=False)
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one address: of IPv6 a whole /64, which one subscriber has to himself."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+    return str(found)

@@ -17,8 +17,8 @@ from retention.model.errors import BusyError, UsageError
 
 SHORTEST = 12
 LONGEST_BYTES = 1024
-AT_ONCE = 2
-WAIT_S = 2.0
+AT_ONCE, IN_TURN = 2, 8
+"""So many are checked at once, and so many may be under way: who comes then is sent away, and holds no thread."""
 
 
 class Passwords:
@@ -27,6 +27,7 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
+        self._places = threading.BoundedSemaphore(IN_TURN)
 
     def hash(self, password: str) -> bytes:
         """Return what is kept of a password. Raises UsageError for one that is too short or too long."""
@@ -43,17 +44,20 @@ class Passwords:
 
         Raises BusyError when too many are being checked.
         """
-        plain = _plain(password)
-        if not self._turns.acquire(timeout=WAIT_S):
+        if not self._places.acquire(blocking=False):
             raise BusyError("too many passwords are being checked", hint="try again in a moment")
         try:
-            kept = self._nobodys if secret is None else secret.decode("ascii", "replace")
-            is_same = len(plain) <= LONGEST_BYTES and self._hasher.verify(kept, plain)
+            with self._turns:
+                return self._is_same(secret, _plain(password)) and secret is not None
+        finally:
+            self._places.release()
+
+    def _is_same(self, secret: bytes | None, plain: bytes) -> bool:
+        kept = self._nobodys if secret is None else secret.decode("ascii", "replace")
+        try:
+            return len(plain) <= LONGEST_BYTES and self._hasher.verify(kept, plain)
         except (VerificationError, InvalidHashError):
             return False
-        finally:
-            self._turns.release()
-        return is_same and secret is not None
 
     @cached_property
     def _nobodys(self) -> str:

@@ -27,6 +27,9 @@ STALE_S = 86_400.0
 """After which they do not."""
 
 ASK_AGAIN_S = 60.0
+WAIT_S = 5.0
+"""For the first answer, while another caller asks for it."""
+
 KEYS = 100
 RSA_BITS = 2048
 DISCOVERY = "/.well-known/openid-configuration"
@@ -83,7 +86,7 @@ class FetchedKeys:
     def key(self, key_id: str, algorithm: str) -> PyJWK | None:
         found = self._keys.get((key_id, algorithm))
         if found is None or self._is_older_than(FRESH_S):
-            self._ask(must_wait=found is None)
+            self._ask(wait_s=0.0 if self._keys else WAIT_S)
             found = self._keys.get((key_id, algorithm))
         if self._is_older_than(STALE_S):
             raise ArchiveError(
@@ -92,8 +95,9 @@ class FetchedKeys:
             )
         return found
 
-    def _ask(self, *, must_wait: bool) -> None:
-        if not self._asking.acquire(blocking=must_wait):
+    def _ask(self, wait_s: float) -> None:
+        """Ask, unless somebody is asking: whoever needs a key that is known does not wait for one that is not."""
+        if not self._asking.acquire(blocking=wait_s > 0, timeout=wait_s or -1):
             return
         try:
             now_s = self._clock.monotonic_s()
