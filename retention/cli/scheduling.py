@@ -33,6 +33,7 @@ class SchedulerProcess:
         """Start it again when it has died."""
         if self._process is not None and self._process.poll() is not None:
             self._tell("scheduler_dead")
+            self.begin_stop()
             self.start()
 
     def begin_stop(self) -> None:

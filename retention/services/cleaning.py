@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from retention.model.errors import StorageError
 from retention.services import commit, sessions
 from retention.services.move.leaving import drop_due
 from retention.services.stores import Stores
@@ -21,11 +22,13 @@ RUNS_KEPT = timedelta(days=400)
 @dataclass(frozen=True, slots=True)
 class Cleaned:
     """Packages whose older form or recalled copy is gone (`dropped`), or has to stay for now (`kept`); `sessions` of
-    runs that were killed; `runs` that nobody asks about any more. `problems`: why something stays."""
+    runs that were killed; objects that should be gone and are `locked`; `runs` that nobody asks about any more.
+    `problems`: why something stays."""
 
     dropped: int
     kept: int
     sessions: int
+    locked: int
     runs: int
     problems: tuple[str, ...]
 
@@ -39,5 +42,13 @@ def clean(stores: Stores, *, stop: Callable[[], bool]) -> Cleaned:
             commit.bring_up_to_date(stores)
             dealt_with = sessions.recover(stores.root, stores.volumes, stores.catalog)
     runs = stores.catalog.jobs.forget_runs(stores.clock.now() - RUNS_KEPT)
-    problems = tuple(f"package {package.package_id}: {why.message}" for package, why in left.kept)
-    return Cleaned(len(left.packages), len(left.kept), len(dealt_with), runs, problems)
+    problems = [f"package {package.package_id}: {why.message}" for package, why in left.kept]
+    locked = 0
+    for volume in stores.volumes:
+        if stop():
+            break
+        try:
+            locked += volume.sweep()  # uploads that nobody finishes, versions whose lock is over
+        except StorageError as error:
+            problems.append(f"{volume.name}: {error.message}")
+    return Cleaned(len(left.packages), len(left.kept), len(dealt_with), locked, runs, tuple(problems))

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
 
 import pytest
+from sqlalchemy import create_engine, text
 
+from retention.catalog.catalog import Catalog
 from retention.catalog.jobs import JobOutcome, JobRun
 from retention.model.clock import RehearsalClock
 from retention.scheduler.scheduler import Timing
@@ -22,6 +24,8 @@ from tests.services.world import World, until
 STUDIES = tuple(f"1.2.9.{number}" for number in range(6))
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 QUICK = Timing(timedelta(seconds=2), beat_s=0.3, look_s=0.1, reload_s=60, stop_s=10)
+SERVER = os.environ.get("RETENTION_TEST_POSTGRESQL")
+"""The address of a database that may be emptied: then the catalog lies there."""
 COMMIT = "retention.services.audit.audit:Audit.commit"
 WAIT_S = 40.0
 
@@ -37,6 +41,16 @@ def unread(empty: World) -> World:
     with empty.opened() as stores:
         stores.clock = RehearsalClock(LONG_AGO)
         empty.ingest_into(stores)
+    if SERVER is not None:
+        engine = create_engine(SERVER)
+        with engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        engine.dispose()
+        settings.write_text(settings.read_text().replace("sqlite:///catalog.db", SERVER))
+        Catalog.create(SERVER, stores.archive_id).close()
+        with empty.opened():
+            pass  # it catches up with the journal
     return empty
 
 
@@ -123,5 +137,5 @@ def test_two_at_once_share_nothing_and_do_everything_once(unread: World):
         assert until(lambda: len(runs(unread)) >= 3, 0.1, WAIT_S)
     found = audited(unread)
     assert len(found) == len(STUDIES)
-    dues = [run.due_at for run in runs(unread)]
-    assert len(dues) == len(set(dues))
+    done = [run.due_at for run in runs(unread) if run.outcome is JobOutcome.DONE]
+    assert len(done) == len(set(done))

@@ -22,6 +22,9 @@ SCHEDULER = "scheduler"
 LATE_AFTER = timedelta(minutes=15)
 """A job that was due so long ago and does not run is late: others may have to make room for it first."""
 
+RESTS_AT_MOST = timedelta(days=7)
+"""What rests longer than this has no time left to run in."""
+
 
 class Stand(StrEnum):
     """How a job stands. `waiting`: until it is due; `resting`: due, in a blackout window; `off`: never runs by itself;
@@ -105,7 +108,7 @@ def _stand(job: Job, trigger: str, state: JobState, blackout: Blackout, now: dat
     if state.due_at is None:
         return Stand.UNPLANNED
     if job.rests and state.due_at <= now and blackout.until(now) is not None:
-        return Stand.RESTING
+        return Stand.RESTING if now - state.due_at < RESTS_AT_MOST else Stand.LATE
     may_run_at = state.due_at
     if job.rests:
         may_run_at = blackout.until(may_run_at) or may_run_at

@@ -17,7 +17,7 @@ from retention.services.drill import drill
 from retention.services.jobs import pausing
 from retention.services.jobs.examining import examine_schedule
 from retention.services.jobs.running import lease_name
-from retention.services.jobs.standing import LATE_AFTER, SCHEDULER, Stand, standings, zone_of
+from retention.services.jobs.standing import LATE_AFTER, RESTS_AT_MOST, SCHEDULER, Stand, standings, zone_of
 from retention.services.jobs.table import JOBS
 from retention.services.progress import NoProgress
 from tests.services.world import World
@@ -61,6 +61,8 @@ def test_what_rests_is_not_late_and_what_never_rests_is(empty: World):
     plan(empty, audit=-LONG, seal=-LONG)
     assert stand(empty, "audit") is Stand.RESTING
     assert stand(empty, "seal") is Stand.LATE
+    plan(empty, audit=-RESTS_AT_MOST)
+    assert stand(empty, "audit") is Stand.LATE
 
 
 def test_what_is_paused_is_told_and_runs_again_when_its_pause_is_over(empty: World):
