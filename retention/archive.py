@@ -188,7 +188,7 @@ def prepare_to_write(stores: Stores) -> None:
 
     Raises SettingsError when packages lie on a tier that archive.yaml does not name any more.
     """
-    from retention.services import commit, sessions, tiers, volume_care
+    from retention.services import commit, disclosing, sessions, tiers, volume_care
 
     tiers.require_those_in_use(stores, stores.settings)
     with stores.commit_lock.hold():
@@ -206,6 +206,7 @@ def prepare_to_write(stores: Stores) -> None:
 
             config.note(stores)
         sessions.recover(stores.root, stores.volumes, stores.catalog)
+        disclosing.enter_late(stores)
 
 
 def rebuild_archive_catalog(

@@ -29,6 +29,7 @@ from retention.services.jobs.job import Job, Work
 from retention.services.jobs.running import lease_name, new_holder
 from retention.services.jobs.standing import SCHEDULER, blackout_of, trigger_of, zone_of
 from retention.services.jobs.table import JOBS
+from retention.services.running import note_jump
 from retention.services.stores import Stores
 
 JUMP = timedelta(seconds=60)
@@ -91,7 +92,7 @@ class Scheduler:
         """Do what there is to do now."""
         stores = self._load()
         jobs = stores.catalog.jobs
-        self._notice_jump()
+        self._notice_jump(stores)
         self._runs = [run for run in self._runs if not run.is_over]
         if not self._hold(jobs):
             return
@@ -122,13 +123,14 @@ class Scheduler:
         self._blackout = blackout_of(fresh)
         return fresh
 
-    def _notice_jump(self) -> None:
+    def _notice_jump(self, stores: Stores) -> None:
         """Say so when the clock was set: what is due is looked at anew each time, so nothing else is to be done."""
         before_at, before_s = self._seen
         self._seen = now_at, now_s = self._clock.now(), self._clock.monotonic_s()
         jumped = (now_at - before_at) - timedelta(seconds=now_s - before_s)
         if abs(jumped) >= JUMP:
             LOG.warning("the clock was set by %.0f s", jumped.total_seconds())
+            note_jump(stores, jumped)
 
     # who may
 

@@ -60,10 +60,9 @@ class Disclosure:
             given.failed += 1
 
     def record(self, stores: Stores) -> None:
-        """Record it in the journal. Raises as `commit.append`."""
-        from retention.services import (
-            commit,  # a receiver loads what commits when the first study is given out
-        )
+        """Record it in the journal. Raises as `disclose`."""
+        # A receiver loads what commits when the first study is given out.
+        from retention.services.disclosing import disclose
 
         names = Names(stores.keyring.index_key.secret)
         method = None if self._caller is None else self._caller.method.value
@@ -85,7 +84,7 @@ class Disclosure:
             for (institution, study_uid), given in self._given.items()
         ]
         if entries:
-            commit.append(stores, entries)
+            disclose(stores, entries)
 
 
 ReadInstance = tuple[FoundInstance, bytes | RetentionError]

@@ -35,8 +35,9 @@ from retention.model.errors import (
 )
 from retention.model.identifiers import PackageId, new_id
 from retention.package.manifest import ROLE_CONFLICT, InstanceRow
-from retention.services import commit, events
+from retention.services import events
 from retention.services.access import KnownPackage, PackageAccess
+from retention.services.disclosing import disclose
 from retention.services.events import Names
 from retention.services.progress import Progress
 from retention.services.stores import Stores
@@ -89,7 +90,7 @@ def export_studies(
     """Write every instance of each study to its folder as `<SOPInstanceUID>.dcm`, conflicts as `….2.dcm` and so on.
 
     What is there already is not overwritten: equal files are as good as written, others are failures. Raises UsageError
-    when a folder is none or lies inside the archive, OSError when it cannot be written, and as `commit.append`: that
+    when a folder is none or lies inside the archive, OSError when it cannot be written, and as `disclose`: that
     somebody is given a study is in the journal before the first byte of it is, and what came of it afterwards, also
     when the run is stopped.
     """
@@ -135,7 +136,7 @@ def export_quarantined(stores: Stores, item_id: str, out: Path) -> Path:
             {"package": package.package_id},
             {"ordinal": ordinal, "bytes": row.size_bytes},
         )
-        commit.append(stores, [entry])  # before the first byte is given
+        disclose(stores, [entry])  # before the first byte is given
         _write(path, reader.read_instance(row))
     return path
 
@@ -205,17 +206,17 @@ class _Export:
     def record(self) -> None:
         """Put into the journal who was given what since the last time."""
         if self._entries:
-            commit.append(self._stores, self._entries)
+            disclose(self._stores, self._entries)
             self._entries = []
 
     def _intend(self, studies: Iterable[StudyDetail]) -> None:
-        """Put into the journal that these studies are about to be given. Raises as `commit.append`: then none is."""
+        """Put into the journal that these studies are about to be given. Raises as `disclose`: then none is."""
         intents = [
             self._about(study.summary, {"intent": True, "instances": study.summary.instances})
             for study in studies
         ]
         if intents:
-            commit.append(self._stores, intents)
+            disclose(self._stores, intents)
 
     def _begin(self, pool: Executor, begun: _StudyUnderWay, out: Path) -> None:
         names_taken: set[str] = set()

@@ -14,6 +14,7 @@ from retention.journal.envelope import NewEntry
 from retention.journal.renewal import held_until
 from retention.model.errors import RetentionError
 from retention.services import commit
+from retention.services.disclosing import enter_late, waiting
 from retention.services.entries.sealing import SEAL_FAILED
 from retention.services.seal import FoundSeals, Stop, find_seals, seal_journal, timestamp_waiting
 from retention.services.stores import Stores
@@ -52,8 +53,14 @@ class SealRun:
 def seal_if_due(stores: Stores, *, stop: Stop) -> SealRun:
     """Seal the journal when the last seal is as old as archive.yaml allows, or a timestamp ends soon; stamp what waits.
 
+    What was given out while the journal was full is entered first.
+
     Raises as `seal_journal`, after telling the journal.
     """
+    if waiting(stores.root):
+        with stores.commit_lock.hold():
+            commit.bring_up_to_date(stores)
+            enter_late(stores)
     found = find_seals(stores)
     if stop() or not _is_due(stores, found):
         return stamp_due(stores, stop=stop)

@@ -140,9 +140,11 @@ def _prepare(stores: Stores) -> tuple[Closer, Commitments]:
     """Make ready what packs, while the receivers begin."""
     from retention.archive import prepare_to_write
     from retention.services.commitments import Commitments
+    from retention.services.running import note_start
     from retention.services.staging.closer import Closer
 
     prepare_to_write(stores)
+    note_start(stores, "serve")
     return Closer(stores, stores.settings.staging), Commitments(stores)
 
 

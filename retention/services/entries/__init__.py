@@ -24,6 +24,7 @@ from retention.services.entries import (
     people,
     policies,
     recalls,
+    running,
     sealing,
     signing,
     studies,
@@ -62,5 +63,6 @@ ACTIONS: Mapping[str, Callable[[Applying, Entry], None]] = {
     **facts.ACTIONS,
     **jobs.ACTIONS,
     **keys.ACTIONS,
+    **running.ACTIONS,
 }
 """Every action that changes the catalog, beside the holdings' own in `services.projection`."""

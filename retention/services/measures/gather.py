@@ -17,6 +17,7 @@ from retention.catalog.jobs import JobOutcome
 from retention.catalog.recalls import RecallProgress
 from retention.model.errors import RetentionError, StorageError
 from retention.services import counting, events
+from retention.services.disclosing import waiting
 from retention.services.entries.sealing import SEAL, TIMESTAMP
 from retention.services.readiness import obstacles
 from retention.services.staging.places import PREFIX as STAGING
@@ -94,6 +95,7 @@ def _looked_up(stores: Stores) -> Iterator[Measure]:
     yield from _counted(stores.catalog.counters.all())
     yield Measure("journal_size", stores.catalog.position().size)
     yield Measure("approvals_pending", len(stores.catalog.approvals.pending()))
+    yield Measure("disclosures_waiting", len(waiting(stores.root)))
     recalls = [recall.state for recall in stores.catalog.recalls.open()]
     for state in (RecallProgress.REQUESTED, RecallProgress.READY):
         yield Measure("recalls_open", recalls.count(state), (state.value,))

@@ -61,6 +61,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("seals_without_timestamp", "Seals that no authority has stamped."),
         Kind("timestamp_last_timestamp_seconds", "When an authority last stamped a seal."),
         Kind("staging_bytes", "Size of the logs of what was received and is not packed yet, without copies."),
+        Kind("disclosures_waiting", "Files of disclosures that the full journal had no room for."),
         Kind("approvals_pending", "Requests that wait for somebody's approval."),
         Kind("recalls_open", "Recalls that are asked for or ready.", ("state",)),
         Kind("volume_up", "Whether the volume answers and is the right one (1) or not (0).", ("volume",)),
