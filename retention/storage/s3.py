@@ -112,6 +112,15 @@ class S3Volume(Volume):
             upload.prove()
             return None
 
+    def earlier(self, key: str) -> Iterator[ObjectReader | None]:
+        self._require_readable()
+        for found in self._versions.of(check_key(key)):
+            if not found.is_latest and not found.is_marker:
+                try:
+                    yield S3Reader.open(self.bucket, key, found.version)
+                except NotReadyError:
+                    yield None
+
     def availability(self, key: str) -> Availability:
         self._require_readable()
         return self._recalls.availability(check_key(key))

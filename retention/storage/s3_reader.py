@@ -34,15 +34,19 @@ class S3Reader(ObjectReader):
         self._window, self._window_start, self._ahead_bytes = first, 0, FIRST_BYTES
 
     @classmethod
-    def open(cls, bucket: Bucket, key: str) -> Self:
-        """Open by reading the beginning: one request. Raises ObjectNotFoundError, NotReadyError, StorageError."""
+    def open(cls, bucket: Bucket, key: str, version: str | None = None) -> Self:
+        """Open (a version of) an object by reading the beginning: one request.
+
+        Raises ObjectNotFoundError, NotReadyError, StorageError.
+        """
+        which = {} if version is None else {"VersionId": version}
         with bucket.translated(key):
             try:
-                first, answer = bucket.get(key, Range=f"bytes=0-{FIRST_BYTES - 1}")
+                first, answer = bucket.get(key, Range=f"bytes=0-{FIRST_BYTES - 1}", **which)
             except Refused as refused:
                 if refused.status != 416:  # no such range: the object is empty
                     raise
-                first, answer = b"", bucket.call("head_object", key)
+                first, answer = b"", bucket.call("head_object", key, **which)
         size_bytes = _whole_size(answer)
         version = answer.get("VersionId")
         same = {"VersionId": version} if version not in (None, "null") else {"IfMatch": answer.get("ETag")}

@@ -219,9 +219,7 @@ class Volume(ABC):
     @abstractmethod
     def flush(self) -> None:
         """Make every name published before this call durable. Each directory touched is synced once.
-
-        Raises VolumeSuspectError: then none of them is confirmed.
-        """
+        Raises VolumeSuspectError: then none of them is confirmed."""
 
     @abstractmethod
     def open(self, key: str, *, from_medium: bool = False) -> ObjectReader:
@@ -239,6 +237,11 @@ class Volume(ABC):
         and is recorded as such. Raises ReadBackError if they differ, and as `open`.
         """
         return self.open(upload.key, from_medium=True)
+
+    def earlier(self, key: str) -> Iterator[ObjectReader | None]:
+        """Yield what lay under a key before and is still kept, the latest first; None for what cannot be read now."""
+        del key  # most volumes keep no versions
+        return iter(())
 
     def availability(self, key: str) -> Availability:
         """Say whether an object can be read now, and if not, what is known of when. Raises ObjectNotFoundError.

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import pytest
 
@@ -166,4 +167,28 @@ def test_studies_that_come_and_move_in_storms_are_there_once_and_whole(coast: Co
     coast.through_storms(lambda: drop(world))
     coast.through_storms(lambda: move(world, "cold", "bucket"))
     assert [package.tier for package in world.packages()] == ["bucket"] * len(STUDIES)
+    require_sound(world)
+
+
+HARM: dict[str, Callable[[Any, str, str], object]] = {
+    "written over": lambda s3, bucket, key: s3.put_object(Bucket=bucket, Key=key, Body=b"other bytes"),
+    "removed": lambda s3, bucket, key: s3.delete_object(Bucket=bucket, Key=key),
+}
+
+
+@pytest.mark.parametrize("harm", HARM.values(), ids=HARM.keys())
+@pytest.mark.parametrize("coast", [True], indirect=True, ids=["versioned"])
+def test_what_somebody_wrote_over_or_removed_comes_back_from_the_version_before(coast: Coast, harm):
+    """The only copy there is: without versions it would be lost."""
+    world = coast.world
+    world.ingest(tier="bucket")
+    for package in world.packages():
+        key = f"{coast.prefix}/{shard_key(package.package_id, 0, 0)}"
+        harm(client(coast.endpoint), coast.bucket, key)
+    looked = world.audit(repair=False)
+    assert looked.lost == 0
+    assert {"earlier version of it is whole" in found.detail for found in looked.findings} == {True}
+    repaired = world.audit()
+    assert (repaired.lost, repaired.repaired) == (0, len(STUDIES))
+    coast.require_tidy()
     require_sound(world)

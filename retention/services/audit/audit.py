@@ -19,6 +19,7 @@ from retention.model.findings import Finding, FindingKind
 from retention.services import commit
 from retention.services.access import WHAT_WOULD_HELP
 from retention.services.audit.doubt import Doubt
+from retention.services.audit.earlier import look_for_earlier
 from retention.services.audit.examine import Examination
 from retention.services.audit.methods import check
 from retention.services.audit.repair import Repair, Repaired, places
@@ -210,6 +211,7 @@ class Audit:
     def _settle(self, found: Examination) -> None:
         """Repair what can be, and put the package's results into the report and the journal's batch."""
         package = found.package.package_id
+        look_for_earlier(self._stores.volumes, found)
         if found.archived and not found.sound:
             self.report.asleep += 1
         else:

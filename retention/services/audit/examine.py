@@ -35,8 +35,9 @@ class Examination:
 
     `reference` is None when no shard that could be reached tells what the package must be. `refused` are shards of a
     format this program does not know: findings, and never touched. `found_as` says which other shard lies in a
-    misplaced one's place. `read` says how many bytes of each shard were read, `is_partial` that some shards were left
-    for another time.
+    misplaced one's place. `earlier` are damaged shards of which the volume still has a sound earlier version: which of
+    them (`services.audit.earlier`). `read` says how many bytes of each shard were read, `is_partial` that some shards
+    were left for another time.
     """
 
     package: PackageSummary
@@ -50,6 +51,7 @@ class Examination:
     refused: list[int] = field(default_factory=list)
     findings: dict[int, Finding] = field(default_factory=dict)
     found_as: dict[int, ShardHeader] = field(default_factory=dict)
+    earlier: dict[int, int] = field(default_factory=dict)
     read: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -70,7 +72,7 @@ class Examination:
         """The shards that may still have good cells: number, and the number of the place where it lies."""
         damaged = (FindingKind.CORRUPT, FindingKind.UNREADABLE)
         usable = {n for n, finding in self.findings.items() if finding.kind in damaged} - set(self.refused)
-        own = {number: number for number in [*self.sound, *usable]}
+        own = {number: number for number in [*self.sound, *usable, *self.earlier]}
         swapped = {header.shard: at for at, header in self.found_as.items() if self._is_ours(header)}
         return dict(sorted((swapped | own).items()))
 

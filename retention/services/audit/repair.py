@@ -13,10 +13,17 @@ from dataclasses import dataclass
 from retention.catalog.records import PackageSummary, ShardRecord
 from retention.journal.envelope import NewEntry
 from retention.model.canonical import JsonValue
-from retention.model.errors import IntegrityError, NotFoundError, PackageLostError, StorageError
+from retention.model.errors import (
+    IntegrityError,
+    NotFoundError,
+    ObjectLockedError,
+    PackageLostError,
+    StorageError,
+)
 from retention.package.check import rebuild
 from retention.package.shard import Reference
 from retention.services import commit, events, gate
+from retention.services.audit.earlier import opened_earlier
 from retention.services.audit.examine import Examination, opened_shards
 from retention.services.locks import lock_new
 from retention.services.sessions import Session
@@ -155,8 +162,13 @@ class Repair:
         """Rebuild, make durable, publish and read back; failures of a volume stay with its shards."""
         package = found.package
         try:
-            with opened_shards(self._stores.volumes, package, Examination(package)) as opened:
-                sources = {number: opened[at] for number, at in found.sources.items() if at in opened}
+            volumes = self._stores.volumes
+            with (
+                opened_shards(volumes, package, Examination(package)) as opened,
+                opened_earlier(volumes, found) as earlier,
+            ):
+                there = {**opened, **earlier}
+                sources = {number: there[at] for number, at in found.sources.items() if at in there}
                 rebuild(reference, sources, {n: (generations[n], upload) for n, upload in uploads.items()})
             seal_and_publish(uploads.values(), self._stores.volumes)
             for number, upload in uploads.items():
@@ -207,8 +219,9 @@ class Repair:
             try:
                 old = self._stores.volumes[volume]
                 gate.remove(self._stores.catalog, old, [key], gate.Why.REPLACED)
-            except StorageError:
-                self._session.leave_open()  # it is on the list: the next start drops it
+            except StorageError as error:
+                if not _is_hidden(error):
+                    self._session.leave_open()  # it is on the list: the next start drops it
 
     def _is_all_there(self, package: PackageSummary) -> bool:
         """Whether nothing that is merely away could bring the package back."""
@@ -218,6 +231,11 @@ class Repair:
             for shard in package.shards
             if shard.volume is not None
         )
+
+
+def _is_hidden(error: StorageError) -> bool:
+    """Whether only a lock keeps what is to go: the volume hides it, and sweeps it away when that is over."""
+    return isinstance(error, ObjectLockedError) and not error.context.get("is_on_hold")
 
 
 def places(shards: Sequence[ShardRecord]) -> list[tuple[int, int, str | None]]:
