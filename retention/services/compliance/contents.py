@@ -15,7 +15,7 @@ from retention.model.canonical import JsonValue
 from retention.model.clock import format_instant
 from retention.services.compliance.fixity import Auditing, audit_exceptions, fixity_section
 from retention.services.compliance.history import Amount, History
-from retention.services.compliance.metering import stored_by_month
+from retention.services.compliance.metering import meter_totals, stored_by_month
 from retention.services.compliance.sealing import SEAL_EVERY_H, Period, Sealing, sealing_section
 from retention.services.compliance.sections import (
     access_section,
@@ -26,6 +26,11 @@ from retention.services.compliance.sections import (
 from retention.services.volume_care import TierStatus
 
 SCHEMA = "retention/compliance-report/v1"
+
+FLAGS = frozenset(
+    {"authority_down", "audits_silent", "audits_too-slow", "audits_behind", "no_audit", "out_of_balance"}
+)
+"""Exceptions that are so or not so; of the others it matters how many."""
 
 NOT_CHECKED = (
     "events_not_entered",
@@ -114,6 +119,7 @@ def contents(gathered: Gathered) -> dict[str, JsonValue]:
         "disposals": disposals_section(gathered.history),
         "moves": moves_section(gathered.history),
         "metering": list(gathered.meter),
+        "metering_totals": meter_totals(gathered.meter),
         "journal": journal_section(
             gathered.history, gathered.sealing, gathered.signing_key, _period(identity)
         ),
@@ -266,7 +272,11 @@ def _exceptions(gathered: Gathered, balance: dict[str, JsonValue]) -> list[JsonV
             and not 0 <= counted - gathered.held_instances <= gathered.history.rearrived
         ),
     }
-    return [{"what": what, "number": number} for what, number in numbers.items() if number > 0]
+    return [
+        {"what": what, "number": number, "flag": what in FLAGS}
+        for what, number in numbers.items()
+        if number > 0
+    ]
 
 
 def _seal_exceptions(gathered: Gathered) -> dict[str, int]:

@@ -14,7 +14,9 @@ from retention.catalog.metering import Metered, Metering
 from retention.model.canonical import JsonValue
 from retention.model.identifiers import InstitutionId
 from retention.services.compliance.history import Amount
+from retention.services.events import number_of
 
+FLOWS = ("exams", "instances", "bytes_in", "recalls")
 GONE = "-"
 """The modality of what was destroyed since: nobody knows it any more."""
 
@@ -102,6 +104,20 @@ def meter_rows(meter: Meter, names: Mapping[str, str], months: tuple[str, str]) 
                 }
             )
     return found
+
+
+def meter_totals(rows: Iterable[Mapping[str, JsonValue]]) -> list[JsonValue]:
+    """Return the sums of a period by institution, modality and tier, with what is stored when its last month ends."""
+    totals: dict[tuple[str, str, str], dict[str, JsonValue]] = {}
+    for row in rows:
+        key = (str(row["institution"]), str(row["modality"]), str(row["tier"]))
+        total = totals.setdefault(
+            key, {"institution": key[0], "modality": key[1], "tier": key[2], **dict.fromkeys(FLOWS, 0)}
+        )
+        for name in FLOWS:
+            total[name] = number_of(total, name) + number_of(row, name)
+        total["stored_at_end"] = row["stored_at_end"]
+    return [totals[key] for key in sorted(totals)]
 
 
 def stored_by_month(rows: Iterable[Mapping[str, JsonValue]]) -> list[JsonValue]:

@@ -109,8 +109,10 @@ def _tell(stores: Stores, gathered: Gathered, digest: str) -> None:
 
 
 def _sentences(exceptions: JsonValue, said: Mapping[str, str]) -> list[str]:
+    found = [one for one in _list(exceptions) if isinstance(one, Mapping)]
     return [
-        f"{one['number']} {said[str(one['what'])]}" for one in _list(exceptions) if isinstance(one, Mapping)
+        said[str(one["what"])] if one["flag"] else f"{one['number']} {said[str(one['what'])]}"
+        for one in found
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -11,12 +11,16 @@ import pytest
 from retention.model.canonical import canonical_json
 from retention.model.errors import UsageError
 from retention.reports.pdf import typeset, words
-from retention.reports.standalone.verdict import Trusted
+from retention.reports.standalone.verdict import Trusted, read_trust
 from retention.reports.standalone.verify_report import verify
 from retention.reports.tables import tables
 from retention.services.compliance.contents import NOT_CHECKED, contents
 from retention.services.compliance.gather import gather
+from retention.services.compliance.history import Amount
+from retention.services.compliance.metering import GONE, metered
 from retention.services.compliance.report import REPORT_MADE, make_report
+from retention.services.seal import seal_journal
+from tests.journal.tsa import authority
 from tests.services.world import flip
 
 FIRST, LAST = date(2020, 1, 1), date(2999, 12, 31)
@@ -105,3 +109,58 @@ def test_a_period_that_ends_before_it_begins_is_refused(held, tmp_path: Path):
     with held.opened() as stores, pytest.raises(UsageError):
         make_report(stores, LAST, FIRST, tmp_path / "B", language="en")
     assert not (tmp_path / "B").exists()
+
+
+def nested(words_of: dict[str, object], path: str = "") -> set[str]:
+    """Every key of the words, those of tables below others too."""
+    found: set[str] = set()
+    for name, value in words_of.items():
+        found |= nested(value, f"{path}{name}.") if isinstance(value, dict) else {path + name}
+    return found
+
+
+def test_both_languages_have_the_same_words():
+    assert nested(words("en")) == nested(words("fr"))
+
+
+def test_a_seal_and_its_timestamp_go_with_the_report(held, tmp_path: Path):
+    with authority(tmp_path / "tsa") as tsa, held.opened() as stores:
+        object.__setattr__(stores.settings, "timestamp_url", tsa.url)
+        seal_journal(stores)
+        made = make_report(stores, FIRST, LAST, tmp_path / "B", language="en")
+    assert made.is_timestamped
+    trust = tmp_path / "trust"
+    trust.write_text(f"{made.signing_key}\n{tsa.root.decode()}")
+    found = verify(made.folder, read_trust(trust))
+    assert (found.trusted, found.seals, found.timestamps, found.stamped_by_trusted) == (True, 1, 2, 2)
+    report = json.loads((made.folder / "report.json").read_text())
+    assert report["journal"]["sealing"]["authority"] == "answered"
+    assert "timestamp" not in report["not_checked"]
+
+
+def test_an_authority_that_is_away_is_said(held, tmp_path: Path):
+    with held.opened() as stores:
+        object.__setattr__(stores.settings, "timestamp_url", "http://127.0.0.1:9/")
+        made = make_report(stores, FIRST, LAST, tmp_path / "B", language="en")
+    assert not made.is_timestamped
+    assert any("did not answer" in one for one in made.exceptions)
+    assert verify(made.folder, Trusted([made.signing_key])).trusted
+
+
+def test_metering_is_the_journal_and_what_was_destroyed_stays_counted(held):
+    found = document(held)["metering_totals"]
+    assert [(one["tier"], one["exams"], one["instances"]) for one in found] == [("cold", 1, 2), ("hot", 1, 3)]
+    assert all(one["stored_at_end"] > 0 for one in found)
+    with held.opened() as stores, stores.catalog.figures() as figures:
+        instant = datetime(2999, 1, 1, tzinfo=UTC)
+        known = {
+            (one.month, one.tier, one.institution_id): one for one in figures.metering(instant).arrived()
+        }
+        more = {
+            key: Amount(9, one.instances + 4, one.bytes_in + 5, one.exams + 1) for key, one in known.items()
+        }
+        rows = metered(figures.metering(instant), more)
+        less = metered(figures.metering(instant), {})
+    gone = [one for one in rows.rows.values() if one.modality == GONE]
+    assert {(one.exams, one.instances, one.bytes_in) for one in gone} == {(1, 4, 5)}
+    assert (rows.disagreements, less.disagreements) == (0, len(known))
