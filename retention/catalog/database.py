@@ -29,6 +29,9 @@ from retention.model.errors import (
 )
 
 BUSY_TIMEOUT_S = 10.0
+STOPPED_AFTER_S = 120.0
+"""A server ends the transaction of a client that has said nothing for so long: one that was stopped in the middle of
+its commit would keep everybody from the committer's lock. Should it wake up, nothing of it counts."""
 CACHE_KIB = 32 * 1024
 LOG_PAGES = 8000  # 32 MiB: ids and digests fall on random pages, and a longer log writes each back less often
 SCHEMA = "retention"
@@ -223,6 +226,7 @@ class Database:
         settings = [
             f"SET LOCAL search_path = {self.server_schema}",
             f"SET LOCAL lock_timeout = {int(self._busy_timeout_s * 1000)}",
+            f"SET LOCAL idle_in_transaction_session_timeout = {int(STOPPED_AFTER_S * 1000)}",
         ]
         if not self._synced:
             settings.append("SET LOCAL synchronous_commit = off")

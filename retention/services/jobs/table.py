@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 
 from retention.services.jobs.job import AT_ONCE, Done, Job, Work
 from retention.services.stores import Stores
@@ -82,15 +83,26 @@ def _clean(stores: Stores, work: Work) -> Done:
 
 
 def _inventory(stores: Stores, work: Work) -> Done:
+    if (missing := _without_reports()) is not None:
+        return missing
     from retention.services.inventory import inventory_if_due
 
     return work.done(inventory_if_due(stores, stop=work.stop), is_left=work.stop())
 
 
 def _report(stores: Stores, work: Work) -> Done:
+    if (missing := _without_reports()) is not None:
+        return missing
     from retention.services.compliance.due import report_if_due
 
     return work.done(report_if_due(stores, stop=work.stop))
+
+
+def _without_reports() -> Done | None:
+    """Say what is missing where the optional libraries are not installed: that is no failure, and not silent either."""
+    if all(find_spec(library) for library in ("pyarrow", "typst")):
+        return None
+    return Done(problems=("this needs libraries that are not installed: pip install 'retention[reports]'",))
 
 
 JOBS: Mapping[str, Job] = {

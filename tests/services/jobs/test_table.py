@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from retention.cli import catalogue
 from retention.scheduler.triggers import read_trigger
+from retention.services.jobs import table
+from retention.services.jobs.job import Work
 from retention.services.jobs.table import JOBS
 from retention.settings import terms
 from retention.settings.document import ScheduleSection
@@ -22,3 +26,11 @@ def test_every_job_has_a_time_of_its_own():
 def test_every_job_is_told_to_people():
     for language in ("en", "fr"):
         assert {f"schedule.job_{name}" for name in JOBS} <= set(catalogue._load(language))
+
+
+@pytest.mark.parametrize("name", ["inventory", "report"])
+def test_what_needs_libraries_that_are_not_there_says_so_and_is_no_failure(empty, monkeypatch, name):
+    monkeypatch.setattr(table, "find_spec", lambda _: None)
+    with empty.opened() as stores:
+        done = JOBS[name].run(stores, Work(stores.clock, 60, lambda: False))
+    assert "retention[reports]" in done.problems[0]
