@@ -128,6 +128,10 @@ def _keyring(stores: Stores) -> Iterator[Check]:
         yield Check("keyring", CheckStatus.WARNING, detail, "bring these volumes back")
     else:
         yield Check("keyring", CheckStatus.OK, detail)
+    kept = sum(not each.is_current for each in status.generations)
+    if kept:
+        detail = f"a rotation has not ended: {kept} old institution keys are kept"
+        yield Check("key rotation", CheckStatus.WARNING, detail, "retention keys rotate")
     missing = list(islice(replicas.keys_nowhere(stores), SHOWN + 1))
     if missing:
         listed = ", ".join(key.package_id for key in missing[:SHOWN]) + (" …" if missing[SHOWN:] else "")

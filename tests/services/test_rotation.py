@@ -12,7 +12,7 @@ import pytest
 from retention.archive import rebuild_archive_catalog
 from retention.model.errors import KeyringBrokenError, RoleMissingError
 from retention.model.layout import InstitutionSpec
-from retention.services import commit, institutions, rotation
+from retention.services import commit, doctor, institutions, rotation
 from retention.services.entries.keys import KEYS_ROTATE, KEYS_ROTATED
 from retention.services.people import is_signed
 from retention.services.progress import NoProgress
@@ -122,6 +122,9 @@ def test_a_volume_that_is_away_keeps_the_old_key_until_the_next_rotation_which_m
     shutil.move(held.volume("cold-1"), held.root.parent / "away")
     report = rotate(held)
     assert (report.behind, report.institutions[0].kept) == (("cold-1",), 1)
+    with held.opened(to_write=False) as stores:
+        (check,) = [one for one in doctor.examine_installation(stores) if one.name == "key rotation"]
+        assert check.status is doctor.CheckStatus.WARNING
     shutil.move(held.root.parent / "away", held.volume("cold-1"))
     report = rotate(held)
     (done,) = report.institutions

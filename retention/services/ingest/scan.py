@@ -115,7 +115,9 @@ class Scanner:
         paths = list(paths)
         for path in paths:
             if _is_absent(path):
-                raise NotFoundError(f"there is neither a file nor a folder {path}", hint="give a DICOM file or a folder")
+                raise NotFoundError(
+                    f"there is neither a file nor a folder {path}", hint="give a DICOM file or a folder"
+                )
         for path in paths:
             yield from self._scan_below(str(path))
 

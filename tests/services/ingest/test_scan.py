@@ -68,7 +68,7 @@ def test_a_path_given_is_followed_and_one_that_is_not_there_is_an_error(tmp_path
     file_link = tmp_path / "link.dcm"
     file_link.symlink_to(target)
     assert [each.path for each in scanned(link, file_link)] == [str(link / "a.dcm"), str(file_link)]
-    with pytest.raises(NotFoundError, match="there is no"):
+    with pytest.raises(NotFoundError, match="neither a file nor a folder"):
         scanned(tmp_path / "nowhere")
 
 
