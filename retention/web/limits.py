@@ -24,6 +24,9 @@ CONNECTIONS = 200
 CONNECTIONS_OF_ONE = 100
 """At once, of one address."""
 
+HANDSHAKE_S = 10.0
+"""Within which TLS has to be agreed on; before that a connection is none to us."""
+
 LOOK_S = 15.0
 """Between two looks at a connection; one on which nothing gets on is closed at the second."""
 

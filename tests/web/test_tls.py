@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from retention.model.errors import SettingsError
 from retention.model.layout import AccessSpec, TlsSpec, WebSpec
 from retention.services.tls import context_of
+from retention.web import limits
 from tests.services.instances import STUDY
 from tests.web.callers import NOBODYS, TwoHospitals
 from tests.web.serving import served
@@ -59,6 +61,8 @@ def web(keys, *, requires: bool):
 @pytest.fixture(scope="module", params=[True, False], ids=["required", "optional"])
 def place(request, hospitals_template, tmp_path_factory, decoding, keys):
     world = hospitals_template.copy(tmp_path_factory.mktemp("tls"))
+    patch = pytest.MonkeyPatch()
+    patch.setattr(limits, "HANDSHAKE_S", 1.0)
     spec = web(keys, requires=request.param)
     with world.opened() as stores:
         stores.settings = replace(stores.settings, access=ACCESS, web=spec)
@@ -66,6 +70,7 @@ def place(request, hospitals_template, tmp_path_factory, decoding, keys):
         with served(stores, decoding, spec) as (_, port):
             token = TwoHospitals.token(TwoHospitals(stores, None, None, ids), "pasteur", "reader")  # type: ignore[arg-type]
             yield f"https://localhost:{port}", request.param, token
+    patch.undo()
 
 
 def ask(keys, url, name=None, headers=None, **options):
@@ -119,6 +124,13 @@ def test_nothing_older_than_it_should_be_is_spoken(place, keys):
             ask(keys, f"{place[0]}/livez", "viewer.necker", minimum_version=old, maximum_version=old)
     with pytest.raises(httpx.TransportError):
         httpx.get(place[0].replace("https", "http") + "/livez")
+
+
+def test_who_says_nothing_before_tls_is_agreed_on_is_hung_up_on(place):
+    port = int(place[0].rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(b"\x16\x03")
+        assert connection.recv(100) == b""
 
 
 @pytest.mark.parametrize("wrong", ["certificate", "key", "clients"])

@@ -9,6 +9,7 @@ import pytest
 from retention.catalog.credentials import CredentialKind
 from retention.model.errors import NotFoundError, RoleMissingError, UsageError
 from retention.services.identity import credentials
+from retention.services.verifying import verify_journal
 from tests.services.acting import Cast
 
 DAY = timedelta(days=1)
@@ -78,6 +79,10 @@ def test_once_people_are_registered_only_an_administrator_makes_them(held):
         by = entry.envelope.data["by"]
         assert isinstance(by, dict)
         assert by["signature"] is not None
+        credentials.add_account(stores, "Anne Admin", [], [], PASSWORD)
+        credentials.set_password(stores, "Anne Admin", PASSWORD[::-1])
+        credentials.lock_account(stores, "Anne Admin")
+        assert verify_journal(stores, None).problems == []
     with cast.acting("Bob") as stores, pytest.raises(RoleMissingError):
         credentials.revoke_token(stores, made.record.credential_id)
 
