@@ -106,9 +106,12 @@ class Journal:
     def close(self) -> None:
         self._replicas.close()
 
-    def read(self, from_seq: int = 0) -> Iterator[Entry]:
-        """Yield the entries from `from_seq` to the end as it is now. Raises as `read_entries` does."""
-        return read_entries(self._replicas, from_seq, self.size, self._anchor)
+    def read(self, from_seq: int = 0, *, is_form_known: bool = False) -> Iterator[Entry]:
+        """Yield the entries from `from_seq` to the end as it is now. Raises as `read_entries` does.
+
+        `is_form_known`: for who compares the hashes of all lines with a root; twice as quick.
+        """
+        return read_entries(self._replicas, from_seq, self.size, self._anchor, is_form_known=is_form_known)
 
     def leaves(self, from_seq: int = 0) -> Iterator[list[bytes]]:
         """Yield the leaf hashes of the entries from `from_seq` to the end as it is now. Raises as `read`."""

@@ -31,13 +31,15 @@ SEEK_BYTES = 1 << 14
 """Smaller than this, what is left of a segment is looked through."""
 
 
-def read_entries(replicas: ReplicaSet, from_seq: int, size: int, anchor: Position) -> Iterator[Entry]:
+def read_entries(
+    replicas: ReplicaSet, from_seq: int, size: int, anchor: Position, *, is_form_known: bool = False
+) -> Iterator[Entry]:
     """Yield the entries from `from_seq` up to `size` (not included), with one segment in memory at a time.
 
-    Raises as `read_segments`.
+    `is_form_known`: as `parse_line` has it. Raises as `read_segments`.
     """
     for first, segment in read_segments(replicas, from_seq, size, anchor):
-        yield from _entries(segment, first, from_seq, size)
+        yield from _entries(segment, first, from_seq, size, is_form_known=is_form_known)
 
 
 def read_leaves(replicas: ReplicaSet, from_seq: int, size: int, anchor: Position) -> Iterator[list[bytes]]:
@@ -147,7 +149,9 @@ def _read(
     return max((merge(found, Cursor(first, link)) for link in links), key=lambda merged: merged.end.seq)
 
 
-def _entries(segment: Merged, first: int, from_seq: int, size: int) -> Iterator[Entry]:
+def _entries(
+    segment: Merged, first: int, from_seq: int, size: int, *, is_form_known: bool
+) -> Iterator[Entry]:
     lines = segment.pair.envelopes[: segment.end.envelopes_bytes].split(b"\n")[:-1]
     payloads, frame_at = segment.pair.payloads, 0
     for seq, line in enumerate(lines, first):
@@ -159,7 +163,7 @@ def _entries(segment: Merged, first: int, from_seq: int, size: int) -> Iterator[
         if seq < from_seq:
             continue
         try:
-            envelope = parse_line(line)
+            envelope = parse_line(line, is_form_known=is_form_known)
         except ValueError as error:
             raise JournalBrokenError(
                 f"journal entry {seq} was not written in the journal's form: {error}",

@@ -39,7 +39,7 @@ def canonical_json(value: JsonValue) -> bytes:
 def parse_json(text: bytes) -> JsonValue:
     """Return the value of any JSON text, also one that is not canonical. Raises ValueError."""
     try:
-        value: JsonValue = json.loads(text)
+        value: JsonValue = json.loads(text.decode())  # spares finding out which of the Unicodes it is
     except RecursionError as error:
         raise ValueError("JSON is nested too deeply") from error
     return value

@@ -40,7 +40,7 @@ def gather(stores: Stores, from_on: date, until_on: date, institution: str | Non
     period = _midnight(from_on), _midnight(until_on + timedelta(days=1))
     seals = find_seals(stores)
     reading = Reading(*period, None if owner is None else owner.institution_id)
-    history = reading.follow(stores.journal.read(0))
+    history = reading.follow(stores.journal.read(0, is_form_known=True))
     names = {str(one.institution_id): one.spec.name for one in stores.catalog.institutions()}
     coverage, unlike = coverage_of(stores), disagreements(stores)
     today = made_at.date()

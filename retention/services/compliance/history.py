@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from retention.journal.envelope import Entry
+from retention.journal.merkle import Frontier, leaf_hash
 from retention.model.findings import Finding
 from retention.model.identifiers import InstitutionId
 from retention.package.manifest import KIND_STUDY
@@ -84,6 +85,8 @@ class History:
 
     size_before: int = 0
     size: int = 0
+    root: bytes = b""
+    """Over the lines that were read: it has to be the one that is signed."""
     began_at: datetime | None = None
     opening: Amount = field(default_factory=Amount)
     arrived: Amount = field(default_factory=Amount)
@@ -115,13 +118,14 @@ class Reading:
 
     def follow(self, entries: Iterable[Entry]) -> History:
         """Read all entries up to the period's end."""
-        history = self.history
+        history, frontier = self.history, Frontier()
         for entry in entries:
             envelope = entry.envelope
             if envelope.at >= self._until_at:
                 break
             if not self._has_begun and envelope.at >= self._from_at:
                 self._begin()
+            frontier.append(leaf_hash(entry.line))
             history.size = envelope.seq + 1
             history.began_at = history.began_at or envelope.at
             is_ours = self._is_ours(envelope.institution)
@@ -138,6 +142,7 @@ class Reading:
                 self._happenings.note(envelope)
         if not self._has_begun:
             self._begin()
+        history.root = frontier.root()
         return history
 
     def _begin(self) -> None:
@@ -158,7 +163,11 @@ class Reading:
         if "replaces" in data:
             history.rearrived += amount.instances
         (history.arrived if self._has_begun else history.opening).add(amount)
-        key = (envelope.at.strftime("%Y-%m"), text_of(data, "tier"), envelope.institution or "")
+        key = (
+            f"{envelope.at.year:04d}-{envelope.at.month:02d}",
+            text_of(data, "tier"),
+            envelope.institution or "",
+        )
         of_month = history.by_month.setdefault(key, Amount())
         of_month.add(amount)
         study = envelope.objects.get("study")

@@ -16,6 +16,7 @@ from retention.journal.renewal import held_until
 from retention.journal.seals import Seal
 from retention.model.canonical import JsonValue, canonical_json
 from retention.model.clock import format_instant
+from retention.model.errors import JournalBrokenError
 from retention.reports.standalone.verify_report import (
     CHECKPOINT,
     CHECKPOINT_STAMP,
@@ -118,6 +119,12 @@ def sealing_of(stores: Stores, found: FoundSeals, history: History) -> Sealing:
         consistency = tree.consistency(first, roots[0], second, roots[1])
         known = [(one.seal.size, one.seal.checkpoint.root) for one in seals]
         steps = [tree.consistency(*one, *after) for one, after in pairwise([*known, (second, roots[1])])]
+    if roots[1] != history.root:
+        raise JournalBrokenError(
+            "the entries that were read are not those that the journal's root is over",
+            hint="retention journal verify says which",
+            replicas=[],
+        )
     note = sign(Checkpoint(signer.name, second, roots[1]).text(), signer).encode().encode()
     stamp, why_not = _stamped(stores, note)
     held = held_until(found.seals(), found.stamps())
