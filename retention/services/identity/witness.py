@@ -1,8 +1,8 @@
 """Who came in and who was refused, summed up for the journal.
 
 The invariant: whoever knocks, however often, makes the journal grow by a bounded amount: a caller's log-in is written
-once an hour, refusals as one entry of counts, and the longer they go on the rarer. What is not written yet when the
-machine dies is lost: it changes nothing that is held. What was given out is written at once, elsewhere.
+once an hour or a day, refusals as one entry of counts, and the longer they go on the rarer. What is not written yet
+when the machine dies is lost: it changes nothing that is held. What was given out is written at once, elsewhere.
 """
 
 from __future__ import annotations
@@ -15,11 +15,18 @@ from enum import StrEnum
 
 from retention.journal.envelope import NewEntry
 from retention.model.errors import RetentionError
-from retention.services.authorisation import Caller
+from retention.services.authorisation import Caller, Method
 from retention.services.entries import access
 from retention.services.stores import PROGRAM, Stores
 
-LOGIN_AGAIN_S = 3600.0
+LOGIN_AGAIN_S = {
+    Method.ACCOUNT: 3600.0,
+    Method.PROVIDER: 3600.0,
+    Method.TOKEN: 86_400.0,
+    Method.CERTIFICATE: 86_400.0,
+}
+"""People come and go; machines stay. Who proved nothing did not log in."""
+
 REMEMBERED = 1000
 ADDRESSES = 20
 FIRST_S, LONGEST_S = 10.0, 3600.0
@@ -59,10 +66,12 @@ class Witness:
 
     def came_in(self, caller: Caller) -> None:
         """Note that somebody proved who he is."""
-        now_s = self._stores.clock.monotonic_s()
+        again_s, now_s = LOGIN_AGAIN_S.get(caller.method), self._stores.clock.monotonic_s()
+        if again_s is None:
+            return
         with self._lock:
             before_s = self._seen.get(caller.actor)
-            if before_s is not None and now_s - before_s < LOGIN_AGAIN_S:
+            if before_s is not None and now_s - before_s < again_s:
                 return
             self._seen[caller.actor] = now_s
             self._seen.move_to_end(caller.actor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from retention.catalog.people import RoleAt
 from retention.services.authorisation import Caller, Method
 from retention.services.identity.witness import ADDRESSES, LONGEST_S, Reason, Witness
@@ -26,17 +28,27 @@ def entries(stores, action):
     return [entry for entry in stores.journal.read() if entry.envelope.action == action]
 
 
-def test_a_log_in_is_written_once_an_hour(held):
+@pytest.mark.parametrize(
+    ("method", "times"),
+    [
+        (Method.ACCOUNT, 48),
+        (Method.PROVIDER, 48),
+        (Method.TOKEN, 2),
+        (Method.CERTIFICATE, 2),
+        (Method.LOCAL, 0),
+    ],
+)
+def test_a_log_in_is_written_once_an_hour_or_a_day(held, method, times):
     with held.opened() as stores:
         stores.clock = clock = Ticking(stores.clock)
         witness = Witness(stores)
-        for clock.at_s in range(0, 3 * 3600, 60):
-            witness.came_in(Caller("token-1", Method.TOKEN, NOBODYS))
+        for clock.at_s in range(0, 48 * 3600, 600):
+            witness.came_in(Caller("x-1", method, NOBODYS))
             witness.flush()
-        (first, *_) = found = entries(stores, "access.login")
-        assert len(found) == 3
-        assert first.envelope.actor == "token-1"
-        assert (first.envelope.data["method"], first.envelope.data["roles"]) == ("token", [[None, "reader"]])
+        found = [entry.envelope for entry in entries(stores, "access.login")]
+        assert len(found) == times
+        assert all(each.actor == "x-1" and each.data["method"] == method for each in found)
+        assert all(each.data["roles"] == [[None, "reader"]] for each in found)
 
 
 def test_however_long_somebody_knocks_the_journal_hardly_grows(held):
