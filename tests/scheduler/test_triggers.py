@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.scheduler.triggers import MOST_PASSED, Trigger, read_trigger
+from retention.settings import terms
 
 PARIS = "Europe/Paris"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)  # a Tuesday
@@ -57,6 +58,23 @@ def test_five_fields_wait_for_their_time():
 )
 def test_cron_is_read_as_cron_is(text, expected):
     assert times(text, "2026-11-24T12:00+00:00", 2) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*/5 * * * *",
+        "0,30 8-18/2 1-15 JAN,Jul Mon-Fri",
+        "59 23 31 12 7",
+        "5/15 * * * 2/2",
+        "0 0 * FEB *",
+        "P1W",
+        "PT1S",
+    ],
+)
+def test_whatever_archive_yaml_may_say_is_understood(text):
+    assert terms.check_schedule(text) is None
+    assert read_trigger(text, PARIS).first(NOW) is not None
 
 
 def test_a_time_that_a_change_of_clocks_skips_still_comes_that_day():

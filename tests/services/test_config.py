@@ -115,6 +115,9 @@ def test_a_rebuilt_catalog_knows_what_is_in_force(empty: World):
         ("packing: fast", "packing: plain", False),
         ("protection: {copies: 2}", "protection: {copies: 1}", True),
         ("name: test", "name: other", False),
+        ("institutions:", "schedule: {audit: PT12H, clean: never}\ninstitutions:", False),
+        ("institutions:", "schedule: {audit: never}\ninstitutions:", True),
+        ("institutions:", "schedule: {seal: never}\ninstitutions:", True),
     ],
 )
 def test_what_loosens_and_what_does_not(empty: World, old: str, new: str, loosens: bool):

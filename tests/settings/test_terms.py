@@ -40,7 +40,16 @@ def test_what_is_no_size(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["PT1H", "0 2 * * *", "*/5 * * * *", "0,30 8-18/2 1-15 JAN,Jul Mon-Fri", "59 23 31 12 7"]
+    "text",
+    [
+        "PT1H",
+        "0 2 * * *",
+        "*/5 * * * *",
+        "0,30 8-18/2 1-15 JAN,Jul Mon-Fri",
+        "59 23 31 12 7",
+        "5/15 * * * 2/2",
+        "never",
+    ],
 )
 def test_schedules(text):
     assert terms.check_schedule(text) is None

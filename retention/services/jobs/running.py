@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from retention.catalog.jobs import Beginning, Ending, JobOutcome, Jobs
 from retention.catalog.leases import Lease
@@ -39,7 +39,8 @@ def lease_name(job: Job) -> str:
 
 
 def run_by_hand(stores: Stores, job: Job, stop: Callable[[], bool] = lambda: False) -> Ending:
-    """Run a job now, in this process; return how it ended. When it is due by itself stays as it was.
+    """Run a job now, in this process; return how it ended. When it is due by itself stays as it was, unless something
+    is left that can be gone on with before.
 
     Raises LockedError when it is running already, and what the job raises once that is noted.
     """
@@ -55,11 +56,18 @@ def run_by_hand(stores: Stores, job: Job, stop: Callable[[], bool] = lambda: Fal
         stores.catalog.fence = (lease,)
         run_id = jobs.begin(job.name, Beginning(lease, stores.clock.now()))
         ending, error = execute(stores, job, Work(stores.clock, job.budget_s, stop))
-        ending = replace(ending, due_at=None)
+        ending = replace(ending, due_at=_sooner(jobs, job, ending))
         jobs.end(run_id, lease, ending)
     if error is not None:
         raise error
     return ending
+
+
+def _sooner(jobs: Jobs, job: Job, ending: Ending) -> datetime | None:
+    """Return when what is left is due, if a scheduler would come to it later only."""
+    planned = jobs.states().get(job.name)
+    due_at = None if planned is None else planned.due_at
+    return ending.due_at if due_at and ending.due_at and ending.due_at < due_at else None
 
 
 def execute(stores: Stores, job: Job, work: Work) -> Failed:

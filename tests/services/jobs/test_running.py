@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from retention.catalog.jobs import JobOutcome
 from retention.catalog.leases import Lease
 from retention.journal.envelope import NewEntry
-from retention.model.clock import SystemClock
+from retention.model.clock import RehearsalClock, SystemClock
 from retention.model.errors import LockedError, UsageError
 from retention.services import commit
 from retention.services.jobs.job import AT_ONCE, Done, Job
 from retention.services.jobs.running import LEASE, lease_name, run_by_hand
 from retention.services.jobs.table import JOBS
+
+AT = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 def job(run) -> Job:
@@ -73,3 +77,15 @@ def test_every_job_is_harmless_when_nothing_is_due(empty, name):
     with empty.opened() as stores:
         run_by_hand(stores, JOBS[name])
         assert stores.catalog.jobs.last_runs()[name].outcome is JobOutcome.DONE
+
+
+@pytest.mark.parametrize(("planned", "expected"), [(2, 1), (0.5, 0.5), (None, None)])
+def test_what_is_left_of_a_run_by_hand_is_gone_on_with_by_itself_before_its_time(empty, planned, expected):
+    hour = timedelta(hours=1)
+    with empty.opened() as stores:
+        stores.clock = RehearsalClock(AT)
+        if planned is not None:
+            stores.catalog.jobs.plan({"audit": AT + planned * hour})
+        run_by_hand(stores, job(lambda *_: Done(again_after=hour)))
+        state = stores.catalog.jobs.states().get("audit")
+    assert (None if state is None else state.due_at) == (None if expected is None else AT + expected * hour)
