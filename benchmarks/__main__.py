@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import (
     bench_audit,
+    bench_audits,
     bench_dated,
     bench_export,
     bench_held,
@@ -35,6 +36,7 @@ from benchmarks.setting import Setting, arguments, setting_of
 PROGRAMS: dict[str, tuple[str, Callable[[Setting], Iterable[Row]]]] = {
     "ingest": ("Ingest, and what is stored", bench_ingest.measure),
     "audit": ("Audit", bench_audit.measure),
+    "audits": ("Planning audits", bench_audits.measure),
     "repair": ("Repair", bench_repair.measure),
     "export": ("Export", bench_export.measure),
     "small": ("Small studies", bench_small.measure),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, TextClause, func, insert, select
 
 from retention.catalog.audit_records import (
     AuditDayRecord,
@@ -49,37 +49,31 @@ class Audits:
 
     def longest_unread(self, tier: str, before: datetime) -> Iterator[PackageReading]:
         """Stream the packages of a tier that have a shard last read before an instant, longest ago first."""
-        return self._readings(
-            Lane(
-                select(PACKAGE.c.verified_at, PACKAGE.c.id).where(
-                    _LIVE, PACKAGE.c.tier == tier, PACKAGE.c.verified_at <= before
-                ),
-                (PACKAGE.c.verified_at, PACKAGE.c.id),
-            )
-        )
+        at = PACKAGE.c.verified_at
+        return self._readings(at, _LIVE, PACKAGE.c.tier == tier, at <= before)
 
     def longest_untouched(self, tier: str, before: datetime) -> Iterator[PackageReading]:
         """Stream the large packages of a tier (`tables.SPREAD_BYTES`) of which nothing was read since an instant."""
-        return self._readings(
-            Lane(
-                select(PACKAGE.c.read_at, PACKAGE.c.id).where(
-                    SPREAD, PACKAGE.c.tier == tier, PACKAGE.c.read_at <= before
-                ),
-                (PACKAGE.c.read_at, PACKAGE.c.id),
-            )
+        at = PACKAGE.c.read_at
+        return self._readings(at, SPREAD, PACKAGE.c.tier == tier, at <= before)
+
+    def _readings(
+        self, at: Column[datetime], *wanted: ColumnElement[bool] | TextClause
+    ) -> Iterator[PackageReading]:
+        keys = select(at.label("place"), *_READING).where(*wanted)
+        return walk(
+            self._database,
+            Lane(keys, (at, PACKAGE.c.id)),
+            lambda _, page: [_reading(row[1:]) for row in page],
         )
 
-    def _readings(self, lane: Lane) -> Iterator[PackageReading]:
-        def read(connection: Connection, page: Sequence[AnyRow]) -> list[PackageReading]:
-            rows = [row for _, row in page]
-            found = {row.id: row for row in connection.execute(_of_rows(rows))}
-            return [_reading(found[row]) for row in rows]
-
-        return walk(self._database, lane, read)
-
     def on_tier(self, tier: str, after: int, limit: int) -> list[int]:
-        """Return the rows of packages of a tier behind a row, in order of arrival."""
-        wanted = select(PACKAGE.c.id).where(_LIVE, PACKAGE.c.tier == tier, PACKAGE.c.id > after)
+        """Return the rows of packages of a tier behind a row, in order of arrival.
+
+        The walk is along the rows themselves: an index by tier would have to be sorted for each page.
+        """
+        is_there = PACKAGE.c.tier.concat("") == tier
+        wanted = select(PACKAGE.c.id).where(_LIVE, is_there, PACKAGE.c.id > after)
         with self._database.read() as connection:
             return list(connection.execute(wanted.order_by(PACKAGE.c.id).limit(limit)).scalars())
 
@@ -278,7 +272,6 @@ def _of_rows(rows: Sequence[int]) -> Select[tuple[Any, ...]]:
     return select(*_READING).where(PACKAGE.c.id.in_(rows))
 
 
-def _reading(row: AnyRow) -> PackageReading:
-    return PackageReading(
-        row.id, row.tier, row.bytes_stored, row.data + row.parity, row.verified_at, row.read_at
-    )
+def _reading(row: Sequence[Any]) -> PackageReading:
+    number, tier, size_bytes, data, parity, verified_at, read_at = row
+    return PackageReading(number, tier, size_bytes, data + parity, verified_at, read_at)

@@ -17,7 +17,7 @@ from retention.model.errors import RetentionError
 from retention.services.audit import history, lateness, planning
 from retention.services.audit.asked import asked_of
 from retention.services.audit.audit import AuditReport, Task
-from retention.services.audit.planning import Asked, Candidate
+from retention.services.audit.planning import Asked, Candidate, Planned
 from retention.services.audit.presence import presence_tasks
 from retention.services.audit.recalled import Recalls
 from retention.services.audit.samples import sample_tasks
@@ -82,11 +82,16 @@ def due_tasks(stores: Stores, asked: list[Asked], max_bytes: int | None) -> Iter
 
 def longest_unread(stores: Stores, asked: list[Asked], max_bytes: int | None) -> Iterator[Task]:
     """Yield full readings of what was read longest ago, nearest to being late first."""
-    now, by_tier = stores.clock.now(), {each.tier: each for each in asked}
-    planned = planning.plan(_streams(stores, asked), asked, now, max_bytes)
+    by_tier = {each.tier: each for each in asked}
+    planned = planned_readings(stores, asked, max_bytes)
     while rows := [each.row for each in islice(planned, PAGE)]:
         for package in stores.catalog.audits.packages(rows):
             yield _task(package, by_tier[package.tier], stores)
+
+
+def planned_readings(stores: Stores, asked: list[Asked], max_bytes: int | None) -> Iterator[Planned]:
+    """Yield which packages are to be read, nearest to being late first, until the budget is spent."""
+    return planning.plan(_streams(stores, asked), asked, stores.clock.now(), max_bytes)
 
 
 def _task(package: PackageSummary, asked: Asked, stores: Stores) -> Task:
