@@ -137,7 +137,7 @@ class AuditSpec:
     rate_mb_s: float | None = None
     recall_bytes: int = 100 << 30
     repair_rate_mb_s: float | None = None
-    stop_at: float = 0.25
+    stop_at: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

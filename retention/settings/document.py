@@ -226,7 +226,7 @@ class RepairSection(Section):
     """How fast audits repair, and when they stop: bad memory or a broken library must not rewrite an archive."""
 
     rate: ByteSize | None = None
-    stop_at: Percent = "25%"
+    stop_at: Percent = "10%"
 
 
 class AuditSection(Section):

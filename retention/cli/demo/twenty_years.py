@@ -31,7 +31,12 @@ PROPOSED_ON, SIGNED_ON, IN_GRACE_ON, EXECUTED_ON = (
     date(2026, 4, 20),
     date(2026, 6, 1),
 )
-REPORTED_ON, REPORTED_YEAR, FAR_ON = date(2027, 1, 2), 2026, date(2056, 1, 1)
+AUDITED_ON, REPORTED_ON, REPORTED_YEAR, FAR_ON = (
+    date(2027, 1, 1),
+    date(2027, 1, 2),
+    2026,
+    date(2056, 1, 1),
+)
 DOOMED = (cast.RECALLED, cast.CHILD, cast.DECEASED)
 
 
@@ -60,6 +65,7 @@ class TwentyYears:
         proposal = self._approve()
         self._destroy(proposal)
         self._push_clock()
+        self._audit()
         self._report()
 
     def _begin(self) -> None:
@@ -186,6 +192,20 @@ class TwentyYears:
             refused = refused_clock(self.production, FAR_ON)
             self._show_refusal(refused)
             step.prove(refused is not None)
+
+    def _audit(self) -> None:
+        """What lies on glacier was not read for ten years: it is recalled, and read half a day later."""
+        with self.stage.step("audits", day=AUDITED_ON) as step:
+            before = self.years.coverage(AUDITED_ON)
+            self.stage.say("audits_before", share=f"{before.share:.0%}", late=before.late)
+            self.years.audit(AUDITED_ON, hour=0)
+            report = self.years.audit(AUDITED_ON, hour=13)
+            after = self.years.coverage(AUDITED_ON, hour=14)
+            self.stage.say("audits_done", share=f"{after.share:.0%}", late=after.late, checked=report.checked)
+            is_right = before.late > 0 and not after.late and after.share == 1.0
+            step.prove(
+                is_right and not report.damaged, before=f"{before.share:.0%}", after=f"{after.share:.0%}"
+            )
 
     def _report(self) -> None:
         with self.stage.step("report", year=REPORTED_YEAR) as step:

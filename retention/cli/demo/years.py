@@ -57,6 +57,8 @@ from retention.storage.volume import Urgency
 if TYPE_CHECKING:
     from retention.model.canonical import JsonValue
     from retention.services.approvals import Visa
+    from retention.services.audit.audit import AuditReport
+    from retention.services.audit.coverage import Coverage
     from retention.services.compliance.report import MadeReport
 
 SMALL_STAY, SMALL_GO = "from: {bytes: 1MiB}", "from: {bytes: 1KiB}"
@@ -102,6 +104,20 @@ class Years:
         with closing(open_archive(self.root, as_of=at, person=person)) as stores:
             prepare_to_write(stores)
             yield stores
+
+    def coverage(self, day: date, hour: int = 0) -> Coverage:
+        """`retention audit status`."""
+        from retention.services.audit.coverage import coverage_of
+
+        with self.on(day, hour=hour) as stores:
+            return coverage_of(stores)
+
+    def audit(self, day: date, hour: int) -> AuditReport:
+        """`retention audit run --due`."""
+        from retention.services.audit.rounds import run_due
+
+        with self.on(day, hour=hour) as stores:
+            return run_due(stores, progress=self.progress)
 
     def studies(self, day: date) -> list[StudySummary]:
         """`retention study list`."""

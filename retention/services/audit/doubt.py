@@ -1,8 +1,8 @@
 """Doubting the machine: when too much of what is read is bad, the archive is not what is broken.
 
-Bad memory or a broken library finds damage everywhere; rewriting an archive on their word would destroy it. One disk
-that rots damages its own volume and no other: so the volume with the largest share of bad shards is left out, and the
-rest is judged. The invariant: once in doubt, a run repairs nothing more.
+Bad memory or a broken library finds damage everywhere; rewriting an archive on their word would destroy it. Disks that
+rot damage their own volumes and no others: so the half of the volumes that looks worse is left out, and the better half
+is judged. The invariant: once in doubt, a run repairs nothing more.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Doubt:
     def why(self) -> str | None:
         """Return why nothing should be repaired any more, None as long as it may be."""
         if self._why is None and sum(self._read.values()) >= ENOUGH_SHARDS:
-            worst = max(self._read, key=lambda volume: self._bad[volume] / self._read[volume])
-            read = self._read.total() - self._read[worst]
-            bad = self._bad.total() - self._bad[worst]
-            if read and bad / read > self._stop_at:
+            in_order = sorted(self._read, key=lambda volume: self._bad[volume] / self._read[volume])
+            better = in_order[: max(1, len(in_order) // 2)]
+            read, bad = (sum(counts[volume] for volume in better) for counts in (self._read, self._bad))
+            if bad / read > self._stop_at:
                 self._why = (
-                    f"{bad} of {read} shards were bad on volumes beside {worst}: repairs have stopped, because this"
-                    " machine's memory or libraries may be what is broken; check them, then audit again"
+                    f"{bad} of {read} shards were bad even on the better half of the volumes: repairs have stopped,"
+                    " because this machine's memory or libraries may be what is broken; check them, then audit again"
                 )
         return self._why

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,12 +36,13 @@ def after(bad: dict[int, FindingKind], packages: int, stop_at: float = 0.25) -> 
 CORRUPT = FindingKind.CORRUPT
 
 
-def test_one_rotten_disk_is_repaired_however_rotten():
-    assert after({2: CORRUPT}, 1000) is None
+@pytest.mark.parametrize("rotten", [{2}, {0, 3}, {1, 2}])
+def test_rotten_disks_are_repaired_however_rotten(rotten: set[int]):
+    assert after(dict.fromkeys(rotten, CORRUPT), 1000) is None
 
 
 def test_damage_everywhere_is_not_believed():
-    why = after({0: CORRUPT, 2: CORRUPT}, 1000)
+    why = after(dict.fromkeys({0, 2, 3}, CORRUPT), 1000)
     assert why is not None
     assert "memory" in why
 
