@@ -85,7 +85,7 @@ FROZEN = {
     ),
     "hold": (
         "id", "hold_id", "institution_row", "scope", "study_uid", "patient_id", "issuer", "query", "placed_by",
-        "placed_at", "sequence",
+        "placed_at", "sequence", "key_id", "key_segment",
     ),
     "person": ("id", "person_id", "added_at", "sequence"),
     "person_role": ("id", "person_row", "institution_row", "role"),

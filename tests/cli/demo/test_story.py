@@ -5,6 +5,7 @@ import pytest
 from retention.cli.demo import doors, endings, story, twenty_years
 from retention.cli.demo.proof import Comparison
 from retention.cli.demo.years import Years
+from retention.services.audit.audit import AuditReport
 from tests.cli.calling import retention
 
 STEPS = [
@@ -28,6 +29,7 @@ STEPS = [
     "A disposal gets its three approvals",
     "The records are destroyed, and certified",
     "Somebody pushes the clock forward",
+    "Read back in time",
     "The auditor's report",
 ]
 
@@ -128,6 +130,7 @@ def test_each_step_looks_at_what_came_of_it(sources, monkeypatch):
     """Services that do nothing, an archive that takes any clock, a verifier that accepts everything."""
     for service in ("hold", "recall"):
         monkeypatch.setattr(Years, service, lambda *_: None)
+    monkeypatch.setattr(Years, "audit", lambda *_, **__: AuditReport())
     monkeypatch.setattr(twenty_years, "refused_clock", lambda *_: None)
     monkeypatch.setattr(endings, "is_accepted", lambda *_: True)
     told = retention("demo", "--dicom", sources, "--json")
@@ -138,5 +141,6 @@ def test_each_step_looks_at_what_came_of_it(sources, monkeypatch):
         "A disposal gets its three approvals",
         "The records are destroyed, and certified",
         "Somebody pushes the clock forward",
+        "Read back in time",
         "The auditor's report",
     ]
