@@ -184,3 +184,13 @@ def test_what_a_document_said_before_is_gone(place, volume):
         volume.replace("note", text)
     assert len(place.versions("note")) == 1
     assert content(volume, "note") == b"three"
+
+
+def test_a_governance_lock_is_shown_refuses_removal_and_is_told_by_its_name(ceph):
+    place = locking(ceph.http, DAY, "GOVERNANCE")
+    volume = opened(place)
+    locked(volume)
+    assert lock_of(volume).mode == "GOVERNANCE"
+    with pytest.raises(ObjectLockedError, match="GOVERNANCE"):
+        volume.delete(KEY)
+    assert len(place.versions(KEY)) == 2  # hidden, and still there
