@@ -18,7 +18,7 @@ from retention.services.compliance.contents import NOT_CHECKED, contents
 from retention.services.compliance.gather import gather
 from retention.services.compliance.history import Amount
 from retention.services.compliance.metering import GONE, metered
-from retention.services.compliance.report import REPORT_MADE, make_report
+from retention.services.compliance.report import REPORT_MADE, bundle_files, make_report
 from retention.services.seal import seal_journal
 from tests.journal.tsa import authority
 from tests.services.world import flip
@@ -89,6 +89,9 @@ def test_the_same_document_gives_the_same_bytes(held):
     assert canonical_json(contents(gathered)) == text
     assert typeset(text, "fr", gathered.identity.made_at) == typeset(text, "fr", gathered.identity.made_at)
     assert tables(contents(gathered)) == tables(json.loads(text))
+    whole = bundle_files(contents(gathered), gathered)
+    assert bundle_files(json.loads(text), gathered) == whole
+    assert {"report.json", "report.pdf", "journal/checkpoint.note", "verify_report.py"} <= whole.keys()
 
 
 def test_a_bundle_is_valid_is_journaled_and_shows_no_patient(held, tmp_path: Path):
