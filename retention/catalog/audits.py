@@ -26,6 +26,7 @@ from retention.catalog.packages import KEYS, read_packages
 from retention.catalog.paging import Lane, walk
 from retention.catalog.records import PackageSummary
 from retention.catalog.tables import PACKAGE, SHARD, SPREAD
+from retention.model.identifiers import PackageId
 
 REPAIR_MODE = "repair"
 """The mode of what was read back after it was made again, by a `shard.repair` entry."""
@@ -220,6 +221,16 @@ class AuditWriting:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def known(self, package_ids: Sequence[PackageId]) -> set[PackageId]:
+        """Return those of these packages that were not destroyed since they were read."""
+        found: set[PackageId] = set()
+        for start in range(0, len(package_ids), KEYS):
+            some = PACKAGE.c.package_id.in_(package_ids[start : start + KEYS])
+            found.update(
+                map(PackageId, self._connection.execute(select(PACKAGE.c.package_id).where(some)).scalars())
+            )
+        return found
 
     def run(self, record: AuditRunRecord) -> None:
         """Note what an `audit.run` entry came to."""

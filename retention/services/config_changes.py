@@ -8,6 +8,7 @@ from retention.model.layout import NEVER
 from retention.policy.changes import Change, changed, is_as_long
 from retention.policy.period import parse_period
 from retention.settings.document import ArchiveDocument
+from retention.settings.terms import duration_of, percent_of
 
 Values = Mapping[str, object]
 
@@ -94,6 +95,14 @@ def _is_shorter(old: object, new: object) -> bool:
     return first is not None and (second is None or not is_as_long(second, first))
 
 
+def _is_longer(old: object, new: object) -> bool:
+    return duration_of(str(new)) > duration_of(str(old))
+
+
+def _is_larger_share(old: object, new: object) -> bool:
+    return percent_of(str(new)) > percent_of(str(old))
+
+
 def _lists_fewer(old: object, new: object) -> bool:
     mine, theirs = (set(str(words or "").split(", ")) - {""} for words in (old, new))
     return not mine <= theirs
@@ -103,6 +112,9 @@ _QUESTIONS: Mapping[str, Callable[[object, object], bool]] = {
     ".accept_single_domain": _is_accepted,
     ".object_lock.mode": _is_weaker_mode,
     ".object_lock.window": _is_shorter,
+    "audit.full": _is_longer,
+    "audit.presence": _is_longer,
+    "audit.repair.stop_at": _is_larger_share,
     "journal.timestamp.url": _is_lost,
     "journal.trust": _lists_fewer,
     "journal.witnesses": _lists_fewer,

@@ -118,6 +118,10 @@ def test_a_rebuilt_catalog_knows_what_is_in_force(empty: World):
         ("institutions:", "schedule: {audit: PT12H, clean: never}\ninstitutions:", False),
         ("institutions:", "schedule: {audit: never}\ninstitutions:", True),
         ("institutions:", "schedule: {seal: never}\ninstitutions:", True),
+        ("institutions:", "audit: {full: P1Y}\ninstitutions:", True),
+        ("institutions:", "audit: {presence: PT8760H}\ninstitutions:", True),
+        ("institutions:", "audit: {repair: {stop_at: 12.5%}}\ninstitutions:", True),
+        ("institutions:", "audit: {full: P90D, rate: 50MiB, repair: {stop_at: 5%}}\ninstitutions:", False),
     ],
 )
 def test_what_loosens_and_what_does_not(empty: World, old: str, new: str, loosens: bool):

@@ -13,6 +13,7 @@ from retention.journal.envelope import NewEntry
 from retention.model.canonical import JsonValue
 from retention.model.errors import CatalogError
 from retention.model.findings import Health
+from retention.model.identifiers import PackageId
 from retention.services import commit, events
 from retention.services.audit_record import AuditOutcome, CheckedPackage, CheckedShard, Method
 from retention.services.entries.audits import run_entry
@@ -52,6 +53,19 @@ def repaired(stores: Stores, package: PackageSummary, **shard: JsonValue) -> Non
 
 def flawed(shard: ShardRecord, state: ShardState = ShardState.CORRUPT) -> ShardRecord:
     return ShardRecord(shard.number, shard.volume, shard.size_bytes, shard.generation, state)
+
+
+def test_what_was_destroyed_while_it_was_read_stops_no_audit(held: World):
+    with one(held) as (stores, package):
+        gone = PackageId("e" * 32)
+        shards = (CheckedShard(0, 0, "cold-1", 1, "sound"),)
+        outcome = AuditOutcome(
+            [*read(package, [0]), CheckedPackage(gone, "cold", Method.FULL, shards)],
+            {gone: [flawed(package.shards[1])]},
+            [gone],
+        )
+        audited(stores, outcome, AT + timedelta(days=1))
+        assert stores.catalog.package(package.package_id).shards[0].verified_at == AT + timedelta(days=1)
 
 
 def test_an_ingest_tells_all_that_the_index_knows(held: World):

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from retention.model.errors import ArchiveNotFoundError, SettingsError
-from retention.model.layout import ObjectLockSpec, Protection, RecallSpec, S3Spec
+from retention.model.layout import AuditSpec, ObjectLockSpec, Protection, RecallSpec, S3Spec
 from retention.settings.load import load_document, load_settings, parse_document, parse_settings
 
 
@@ -22,6 +22,23 @@ def test_every_key_of_the_interface_is_read(complete):
     assert glacier.recall is not None
     assert glacier.takes_from is not None
     assert (glacier.recall.delay, glacier.takes_from.bytes) == ("PT12H", 1 << 20)
+
+
+def test_how_audits_work_is_read_and_has_defaults(complete):
+    assert parse_settings(complete).audit == AuditSpec()
+    said = "{full: P90D, presence: PT12H, rate: 100MiB, recall: 1GiB, repair: {rate: 1MiB, stop_at: 2.5%}}"
+    assert parse_settings(f"{complete}audit: {said}\n").audit == AuditSpec(
+        timedelta(days=90), timedelta(hours=12), 104.8576, 1 << 30, 1.048576, 0.025
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["full: P0D", "rate: fast", "repair: {stop_at: 110%}", "repair: {stop_at: 0%}", "repair: {stop_at: 0.1}"],
+)
+def test_an_audit_that_makes_no_sense_is_refused(complete, said: str):
+    with pytest.raises(SettingsError):
+        parse_settings(f"{complete}audit: {{{said}}}\n")
 
 
 def test_volumes_and_tiers_keep_the_order_of_the_file(complete):

@@ -160,3 +160,16 @@ def test_no_text_breaks_a_check(text):
     ):
         wrong = check(text)
         assert wrong is None or wrong.message
+
+
+@pytest.mark.parametrize(("text", "share"), [("25%", 0.25), ("2.5%", 0.025), ("100%", 1.0), ("0.5%", 0.005)])
+def test_a_share_has_its_sign(text: str, share: float):
+    assert terms.check_percent(text) is None
+    assert terms.percent_of(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["", "25", "%", "101%", "0%", "-1%", "2,5%", "٢%", "1e2%"])
+def test_what_is_no_share_is_told(text: str):
+    wrong = terms.check_percent(text)
+    assert wrong is not None
+    assert wrong.suggestion == ("25%" if text == "25" else None)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from retention.catalog.records import PackageSummary, ShardRecord, ShardState
+from retention.model.errors import NotFoundError
 from retention.model.findings import Finding, FindingKind
 from retention.services import commit
 from retention.services.access import WHAT_WOULD_HELP
@@ -200,7 +201,10 @@ class Audit:
         """Return what stands of an examination: damage is believed of a package as it is now, read whole."""
         if found.is_sound:
             return found
-        package = self._stores.catalog.package(found.package.package_id)
+        try:
+            package = self._stores.catalog.package(found.package.package_id)
+        except NotFoundError:
+            return None  # destroyed meanwhile
         if package.is_superseded:
             return None  # moved meanwhile: what superseded it is audited for itself
         is_lesser = found.is_partial or found.method is not Method.FULL

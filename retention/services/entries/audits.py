@@ -127,20 +127,25 @@ def sample_entry(sample: AuditSampleRecord, *, at: datetime, actor: str) -> NewE
 
 
 def apply_run(transaction: Transaction, entry: Entry) -> None:
-    """Note which shards were read whole, which are not as they must be, and what is lost."""
+    """Note which shards were read whole, which are not as they must be, and what is lost; of what was destroyed while
+    it was read nothing is noted any more."""
     if entry.payload is None:
         return
     envelope, outcome = entry.envelope, audit_record.decode(entry.payload)
-    transaction.record_verified(outcome.sound, envelope.at)
-    for package, found in outcome.flawed.items():
+    sound = outcome.sound
+    known = transaction.audits.known([*{*sound, *outcome.flawed, *outcome.lost}])
+    sound = {package: numbers for package, numbers in sound.items() if package in known}
+    flawed = {package: shards for package, shards in outcome.flawed.items() if package in known}
+    lost = known.intersection(outcome.lost)
+    transaction.record_verified(sound, envelope.at)
+    for package, found in flawed.items():
         now = {shard.number: (shard.generation, shard.volume) for shard in transaction.shards_of(package)}
         transaction.set_shards(
             package, [shard for shard in found if now.get(shard.number) == (shard.generation, shard.volume)]
         )
-    lost = set(outcome.lost)
-    for package in {*outcome.sound, *outcome.flawed} - lost:
+    for package in {*sound, *flawed} - lost:
         transaction.set_lost(package, lost=False)
-    for package in outcome.lost:
+    for package in lost:
         transaction.set_lost(package)
     transaction.audits.run(_run_record(envelope.seq, envelope.at, envelope.data))
     _apply_notes(transaction, entry, outcome)
