@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from retention.model.errors import ObjectNotFoundError, StorageError, UsageError
+from retention.model.errors import ObjectNotFoundError, StorageError, UsageError, VolumeUnavailableError
 from retention.model.layout import VolumeSpec
 from retention.storage.directory_objects import DirectoryReader, DirectoryUpload, create, write_all
 from retention.storage.identity import IDENTITY_KEY, DeviceRecord, VolumeIdentity, device_of
@@ -38,6 +38,8 @@ from retention.storage.volume import (
 )
 
 _NOT_CONTENT = frozenset({"lost+found", INCOMING})
+OWN_FOLDERS = frozenset({"journal/", "keyring/", "seals/"})
+"""What is kept on several volumes lies on each of them: behind a link, two could be one."""
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _IDENTITY_LIMIT_BYTES = 1 << 16
 
@@ -293,6 +295,12 @@ class DirectoryVolume(Volume):
 
     def _entries(self, folder: str) -> Sequence[tuple[str, bool]]:
         """Return names and whether they are folders, in the order of the keys below them."""
+        if folder in OWN_FOLDERS and Path(self._root, folder.rstrip("/")).is_symlink():
+            raise VolumeUnavailableError(
+                f"{folder} on {self.name} is a link: what lies there is on another place than this volume",
+                hint="put the folder itself back in its place",
+                volume=self.name,
+            )
         try:
             with os.scandir(f"{self._root}/{folder}") as found:
                 entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]

@@ -262,9 +262,15 @@ def test_what_is_exported_is_what_lies_there_and_a_kept_seal_goes_into_a_trust_f
     assert verified(held, Trust.parse(text)).trusted
 
 
-def test_seals_that_a_link_hides_are_missed(held: World, tmp_path: Path):
-    sealed(held)
+@pytest.mark.parametrize("to", ["elsewhere", "hot-b/seals"])
+def test_seals_that_a_link_hides_or_borrows_from_another_volume_are_missed(
+    held: World, tmp_path: Path, to: str
+):
+    made = sealed(held).seal
     folder = held.volume("hot-a") / "seals"
     shutil.rmtree(folder)
-    folder.symlink_to(tmp_path)
-    assert {problem.replica for problem in verified(held).problems} == {"hot-a"}
+    folder.symlink_to(tmp_path if to == "elsewhere" else held.volume("hot-b") / "seals")
+    (problem,) = verified(held).problems
+    assert (problem.replica, problem.key) == ("hot-a", "seals/")
+    assert "is a link" in problem.detail
+    assert (held.volume("hot-b") / seal_key(made.size)).is_file()
