@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 from fastapi import APIRouter
 
+from retention.model.errors import CatalogError
+from retention.model.layout import WebSpec
 from retention.services.authorisation import Need
+from retention.services.staging.receiver import Receiver
+from retention.web.app import make_app
+from retention.web.door import door_of
 from retention.web.guard import Guard, require_declared
 from tests.services.instances import STUDY
+from tests.web.asking import Asking
 
 OPEN = {"/", "/livez", "/readyz", "/openapi.json"}
 VERBS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND")
@@ -136,3 +142,34 @@ def test_what_is_given_out_is_written_down_with_who_got_it(hospitals):
     assert entries["study.export"].data["what"] == "metadata"
     assert entries["access.login"].actor == actor
     assert entries["access.refused"].data["refused"] == {"role": 1}
+
+
+def test_whoever_watches_is_told_that_the_archive_cannot_work_and_nothing_else(hospitals, monkeypatch):
+    def broken(_):
+        raise CatalogError("/srv/archive/catalog.db is damaged")
+
+    monkeypatch.setattr(type(hospitals.stores.catalog), "position", broken)
+    answer = hospitals.client.get("/readyz")
+    assert (answer.status_code, hospitals.client.get("/livez").status_code) == (503, 200)
+    assert "/srv" not in answer.text
+
+
+def test_a_viewer_of_a_site_that_is_named_may_ask_from_a_browser(hospitals, decoding):
+    """CORS: the preflight says yes to that site alone, and asks nobody who he is."""
+    site = "https://viewer.example"
+    door = door_of(hospitals.stores, WebSpec(origins=(site,)))
+    with Receiver(hospitals.stores) as receiver:
+        client = Asking(make_app(hospitals.stores, receiver, decoding, door))
+        asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+        token = hospitals.token("necker", "reader")
+        preflight = client.ask("OPTIONS", "/necker/studies", headers={"Origin": site, **asked})
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == site
+        assert "access-control-allow-credentials" not in preflight.headers
+        answer = client.ask("GET", "/necker/studies", headers={"Origin": site, **token})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, site)
+        for other in ("https://viewer.example.evil", "http://viewer.example", "null"):
+            for verb in ("OPTIONS", "GET"):
+                refused = client.ask(verb, "/necker/studies", headers={"Origin": other, **asked, **token})
+                assert refused.status_code == 403
+                assert "access-control-allow-origin" not in refused.headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -14,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
 from retention.model.errors import SettingsError, UnknownCallerError
@@ -221,3 +224,39 @@ def test_a_file_without_keys_is_a_fault_of_the_settings(stores, text):
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(SettingsError, match=r"secrets/sso\.jwks"):
         BearerTokens(stores)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+BOUNDED = settings(
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+
+
+@BOUNDED
+@given(st.integers(0, 10_000), st.sampled_from("AZaz09-_.=+/ \0é"))
+def test_no_changed_letter_makes_it_somebody_else(bearers, claims, place, letter):
+    token = rs256(claims)
+    place %= len(token)
+    try:
+        caller = bearers.caller_of(token[:place] + letter + token[place + 1 :])
+    except UnknownCallerError:
+        return
+    assert caller == bearers.caller_of(token)  # the last bits of a base64 text say nothing
+
+
+@BOUNDED
+@given(
+    st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "jwk", "b64", "zip"]), JSON),
+    st.dictionaries(st.sampled_from(["iss", "aud", "sub", "exp", "iat", "nbf", "scope"]), JSON),
+)
+def test_whatever_a_header_and_claims_are_nothing_breaks(bearers, claims, header, changes):
+    for signed in (header, {"alg": "RS256", "kid": "rsa", **header}):
+        head, body = part(signed), part({**claims, **changes})
+        signature = RSA.sign(head + b"." + body, padding.PKCS1v15(), hashes.SHA256())
+        token = b".".join((head, body, base64.urlsafe_b64encode(signature).rstrip(b"="))).decode()
+        with contextlib.suppress(UnknownCallerError):
+            bearers.caller_of(token)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from retention.model.clock import RehearsalClock
 from retention.model.errors import TooManyAttemptsError, UnknownCallerError
@@ -152,3 +154,21 @@ def test_a_certificate_is_worth_what_archive_yaml_says(stores):
     assert caller.grants == {(necker(stores), "ingest")}
     assert caller.actor.startswith("certificate-")
     refused(keeper(stores, is_local=True), Shown(None, {"stranger"}, ""))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.sampled_from(["Bearer ", "Basic ", "bearer ", "BASIC  ", "Digest ", ""]),
+    st.one_of(
+        st.text(max_size=200),
+        st.binary(max_size=100).map(lambda data: base64.b64encode(data).decode()),
+        st.tuples(st.binary(max_size=60), st.binary(max_size=60)).map(
+            lambda parts: ".".join(base64.urlsafe_b64encode(part).decode() for part in (*parts, b"x"))
+        ),
+        st.from_regex(r"rtk_[0-9a-fx]{15,17}_[0-9a-f]{60,68}", fullmatch=True),
+    ),
+)
+def test_whatever_is_shown_nobody_is_let_in_and_nothing_breaks(stores, scheme, value):
+    doorkeeper = keeper(stores, is_local=True)
+    with pytest.raises((UnknownCallerError, TooManyAttemptsError)):
+        doorkeeper.caller_of(Shown(scheme + value, (), "10.0.0.1"))
