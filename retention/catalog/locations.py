@@ -72,7 +72,9 @@ def store_instances(connection: Connection, packages: Iterable[PackageInstances]
     ]
     if not rows:
         return
-    if connection.dialect.name != "sqlite":  # a server writes every refusal into its log, and the driver into ours
+    if (
+        connection.dialect.name != "sqlite"
+    ):  # a server writes every refusal into its log, and the driver into ours
         insert_rows(connection, INSTANCE, _numbered(connection, rows))
         return
     try:  # nearly always every digest is new: to look first would double the price

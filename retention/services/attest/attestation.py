@@ -27,7 +27,7 @@ from retention.services import commit, initialise, institutions
 from retention.services.attest.evidence import KO, Evidence, evidence_for
 from retention.services.attest.studies import Said, deposited, given_back, intact
 from retention.services.disposal.proposals import find as find_proposal
-from retention.services.events import Names
+from retention.services.events import Names, number_of
 from retention.services.people import ARCHIVIST, AUDITOR, require_role
 from retention.services.seal import ask
 from retention.services.signed_pdf import signed_pdf
@@ -195,11 +195,23 @@ def _document(
         "institution": {"name": spec.name, "title": spec.title},
         "subject": subject.name,
         "objects": list[JsonValue](subject.said.objects),
-        **subject.said.body,
+        **_with_actors(subject.said.body, evidence),
         "checks": evidence.checks,
         "proof": evidence.proof,
         "limits": list[JsonValue](LIMITS),
     }
+
+
+def _with_actors(body: Mapping[str, JsonValue], evidence: Evidence) -> dict[str, JsonValue]:
+    """Say of each package who brought it, as its entry has it: the program, or a person's keyed digest."""
+    packages = body["packages"]
+    rows = packages if isinstance(packages, list) else []
+    named = [
+        {**row, "actor": evidence.actors.get(number_of(row, "entry"))}
+        for row in rows
+        if isinstance(row, dict)
+    ]
+    return {**body, "packages": list[JsonValue](named)}
 
 
 def _signed(stores: Stores, document: Mapping[str, JsonValue], signer: Signer) -> tuple[bytes, bool]:

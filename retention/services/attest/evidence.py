@@ -7,10 +7,11 @@ an entry is the earliest one over it that is timestamped, so that it says when t
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from retention.journal.checkpoint import Checkpoint, Signer, sign
+from retention.journal.envelope import parse_line
 from retention.journal.seals import Seal, check_chain
 from retention.model.canonical import JsonValue
 from retention.reports.standalone.notes import NotValidError
@@ -25,10 +26,11 @@ MERKLE_INTEGRITY, CHAIN, TIMESTAMP = "MERKLE_INTEGRITY", "CHAIN", "TIMESTAMP"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The proof as the document has it, and what was found while making it."""
+    """The proof as the document has it, and what was found while making it; `actors`: who made each entry."""
 
     proof: dict[str, JsonValue]
     checks: list[JsonValue]
+    actors: Mapping[int, str]
 
 
 def check(name: str, result: str, detail: str | None = None) -> dict[str, JsonValue]:
@@ -46,6 +48,7 @@ def evidence_for(stores: Stores, signer: Signer, sequences: Iterable[int]) -> Ev
     )
     places = {seal.size: place for place, seal in enumerate(seals)}
     with open_tree(stores) as tree:
+        lines = {seq: tree.line(seq) for seq in wanted}
         entries: list[JsonValue] = [_entry(tree, seq, (size, root), over[seq], places) for seq in wanted]
         rows: list[JsonValue] = [_seal(tree, seal, (size, root), found) for seal in seals]
     note = sign(Checkpoint(signer.name, size, root).text(), signer)
@@ -55,7 +58,8 @@ def evidence_for(stores: Stores, signer: Signer, sequences: Iterable[int]) -> Ev
         _chain(found, signer),
         _timestamps(seals, found),
     ]
-    return Evidence(proof, checks)
+    actors = {seq: parse_line(line).actor for seq, line in lines.items()}
+    return Evidence(proof, checks, actors)
 
 
 def _seal_over(seq: int, found: FoundSeals) -> Seal | None:

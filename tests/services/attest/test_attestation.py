@@ -55,6 +55,7 @@ def test_it_verifies_alone_and_names_no_patient(held: World, tmp_path: Path, kin
         found = checked(made, tmp_path, data)
         assert (found.problems, found.trusted, found.about, found.failed_checks) == ([], True, kind, [])
     assert b"IPP-1" not in made.data
+    assert {one["actor"] for one in json.loads(made.data)["attestation"]["packages"]} == {"retention"}
     objects = json.loads(made.data)["attestation"]["instances"]
     sent = {hashlib.sha256(data).hexdigest() for name, data in held.sent.items() if name.startswith("hot")}
     assert {one["sha256"] for one in objects} == sent
