@@ -6,6 +6,7 @@ that whoever asks often takes a twentieth of one core at most. All else is looke
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from retention.services.staging.places import PREFIX as STAGING
 from retention.services.stores import Stores
 from retention.storage.state import VolumeState
 
+LOG = logging.getLogger(__name__)
 DAYS = (7, 30, 90, 365)
 SHARE = 20
 AT_LEAST_S = 15.0
@@ -46,6 +48,7 @@ class Measuring:
         self._lock = threading.Lock()
         self._sums: list[Measure] = []
         self._until_s = float("-inf")
+        self._making: threading.Thread | None = None
 
     def measures(self) -> list[Measure]:
         """Return everything that can be measured now. What does not answer is left out, and `up` says so.
@@ -55,14 +58,29 @@ class Measuring:
         return [*self._summed(), *_looked_up(self._stores)]
 
     def _summed(self) -> list[Measure]:
-        clock = self._stores.clock
+        """Return the sums as remembered; who comes when they are old does not wait for the next ones."""
         with self._lock:
-            began_s = clock.monotonic_s()
-            if began_s >= self._until_s:
-                self._sums = list(_sums(self._stores))
-                now_s = clock.monotonic_s()
-                self._until_s = now_s + max(AT_LEAST_S, SHARE * (now_s - began_s))
+            if not self._sums:
+                self._sum_up()
+            elif self._making is None and self._stores.clock.monotonic_s() >= self._until_s:
+                self._making = threading.Thread(target=self._make_anew, name="measures", daemon=True)
+                self._making.start()
             return self._sums
+
+    def _make_anew(self) -> None:
+        try:
+            self._sum_up()
+        except RetentionError as error:
+            LOG.warning("the catalog could not be summed up: %s", error.code)
+        finally:
+            self._making = None
+
+    def _sum_up(self) -> None:
+        clock = self._stores.clock
+        began_s = clock.monotonic_s()
+        self._sums = list(_sums(self._stores))
+        now_s = clock.monotonic_s()
+        self._until_s = now_s + max(AT_LEAST_S, SHARE * (now_s - began_s))
 
 
 def _sums(stores: Stores) -> Iterator[Measure]:
