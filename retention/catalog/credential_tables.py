@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, LargeBinary, String, Table, Text
 
 from retention.catalog.columns import Instant
 from retention.catalog.declaring import METADATA, Base, Field, key_column
@@ -16,7 +16,10 @@ from retention.catalog.guards import forward, frozen, kept, unreplaced
 
 
 class CredentialRow(Base, table=True):
-    """`secret` is the hash, and null when the key of the entry that told it is gone: then nothing proves it."""
+    """`grants` is JSON as text: the database compares it to keep it.
+
+    `secret` is the hash, and null when the key of the entry that told it is gone: then nothing proves it.
+    """
 
     __tablename__ = "credential"
     __table_args__ = (CheckConstraint("kind IN ('token', 'account')", name="kind"),)
@@ -26,7 +29,7 @@ class CredentialRow(Base, table=True):
     kind: str = Field(sa_column=Column("kind", String(16), nullable=False))
     name: str = Field(sa_column=Column("name", Text(), nullable=False))
     secret: bytes | None = Field(sa_column=Column("secret", LargeBinary()))
-    grants: list[list[str | None]] = Field(sa_column=Column("grants", JSON(), nullable=False))
+    grants: str = Field(sa_column=Column("grants", Text(), nullable=False))
     made_at: datetime = Field(sa_column=Column("made_at", Instant(), nullable=False))
     until_at: datetime | None = Field(sa_column=Column("until_at", Instant()))
     locked_at: datetime | None = Field(sa_column=Column("locked_at", Instant()))

@@ -5,6 +5,7 @@ The invariant: doing the same twice changes nothing, so a replay arrives where t
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -85,7 +86,7 @@ class CredentialWriting:
                 kind=record.kind.value,
                 name=storable(record.name),
                 secret=record.secret,
-                grants=[list(each) for each in record.grants],
+                grants=json.dumps(record.grants),
                 made_at=record.made_at,
                 until_at=record.until_at,
                 locked_at=record.locked_at,
@@ -113,7 +114,9 @@ def _record(row: AnyRow) -> CredentialRecord:
         CredentialKind(row.kind),
         row.name,
         row.secret,
-        tuple((None if place is None else InstitutionId(place), role) for place, role in row.grants),
+        tuple(
+            (None if place is None else InstitutionId(place), role) for place, role in json.loads(row.grants)
+        ),
         row.made_at,
         row.until_at,
         row.locked_at,
