@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, TextClause, func, insert, select
@@ -50,13 +51,13 @@ class Audits:
 
     def longest_unread(self, tier: str, before: datetime) -> Iterator[PackageReading]:
         """Stream the packages of a tier that have a shard last read before an instant, longest ago first."""
-        at = PACKAGE.c.verified_at
-        return self._readings(at, _LIVE, PACKAGE.c.tier == tier, at <= before)
+        found = self._readings(PACKAGE.c.verified_at, _LIVE, PACKAGE.c.tier == tier)
+        return takewhile(lambda reading: reading.verified_at <= before, found)
 
     def longest_untouched(self, tier: str, before: datetime) -> Iterator[PackageReading]:
         """Stream the large packages of a tier (`tables.SPREAD_BYTES`) of which nothing was read since an instant."""
-        at = PACKAGE.c.read_at
-        return self._readings(at, SPREAD, PACKAGE.c.tier == tier, at <= before)
+        found = self._readings(PACKAGE.c.read_at, SPREAD, PACKAGE.c.tier == tier)
+        return takewhile(lambda reading: reading.read_at <= before, found)
 
     def _readings(
         self, at: Column[datetime], *wanted: ColumnElement[bool] | TextClause

@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import event
 
 from retention.catalog import paging
+from retention.catalog.audit_records import AuditRunRecord
 from retention.catalog.catalog import Catalog
 from retention.catalog.records import PackageKind, QuarantinedRecord, ShardState, StudyFilter
+from retention.catalog.tables import SPREAD_BYTES
 from retention.model.states import StudyState
 from tests.catalog.making import (
     AT,
@@ -46,9 +48,12 @@ def stocked(catalog: Catalog, file: Path) -> Catalog:
         catalog, *(package(n, protection=HOT if n % 2 else COLD, created_at=AT - n * DAY) for n in range(40))
     )
     keep(catalog, *(quarantine(n, ITEM) for n in range(40, 45)))
+    keep(catalog, *(package(n, protection=COLD, bytes_stored=SPREAD_BYTES) for n in range(60, 66)))
     with catalog.transaction() as tx:
         for number in range(10):
             decide(tx, study_uid(number), NECKER, StudyState.DETERMINED, date(2029, 1, 1 + number))
+        for number in range(5):
+            tx.audits.run(AuditRunRecord(200 + number, AT + number * DAY, "all", 1, 1, 1, 1, 0, 0, 0))
         tx.set_shards(package_id(2), [replace(shards(COLD)[0], state=ShardState.MISSING)])
     return catalog
 
@@ -93,6 +98,9 @@ LISTS = {
     "packages of what is quarantined": lambda c: c.all_packages(kind=PackageKind.QUARANTINE),
     "flawed shards": lambda c: c.flawed_shards(),
     "missing shards": lambda c: c.flawed_shards(ShardState.MISSING),
+    "packages longest unread": lambda c: c.audits.longest_unread("cold", AT),
+    "large packages longest untouched": lambda c: c.audits.longest_untouched("cold", AT),
+    "audits": lambda c: c.audits.runs(AT),
     "quarantined": lambda c: c.quarantined(),
     "quarantined of an institution": lambda c: c.quarantined("necker"),
 }
