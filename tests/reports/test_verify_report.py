@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from retention.journal import merkle
 from retention.journal.checkpoint import Checkpoint, Signer, sign
 from retention.journal.seals import Seal, make_seal
+from retention.journal.trust import checkpoint_block
 from retention.model.canonical import JsonValue, canonical_json
 from retention.reports import bundle
 from retention.reports.pades import own_certificate, sign_pdf
@@ -281,3 +282,17 @@ def test_inclusion_is_judged_as_the_journal_judges_it():
                 not trees.is_included(LEAVES[index], (index + 1) % (size + 1), size, root, proof) or size == 0
             )
             assert not trees.is_included(LEAVES[index], index, size, root, [*proof, root])
+
+
+def test_a_checkpoint_that_was_kept_is_compared(tmp_path: Path):
+    made = make(tmp_path / "B")
+    trust = tmp_path / "trust"
+
+    def verified(size: int, root: bytes) -> verdict.Verdict:
+        note = sign(Checkpoint(SIGNER.name, size, root).text(), SIGNER)
+        trust.write_text(f"{KEY}\n{checkpoint_block(note)}")
+        return verify_report.verify(made, verdict.read_trust(trust))
+
+    assert verified(7, merkle.root_of(LEAVES[:7])).trusted
+    assert "you kept" in verified(7, merkle.root_of(LEAVES[1:8])).problems[0]
+    assert "you kept" in " ".join(verified(6, merkle.root_of(LEAVES[:6])).not_checked)

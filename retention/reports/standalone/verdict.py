@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from retention.reports.standalone.cms import Certificate
-from retention.reports.standalone.notes import parse_key, read_small
+from retention.reports.standalone.notes import NotValidError, parse_key, read_small, unbase64
 from retention.reports.standalone.stamps import Stamp, read_pem
 
 
 @dataclass
 class Trusted:
-    """A trust file: public keys of archives, and certificates of authorities."""
+    """A trust file: public keys of archives, certificates of authorities, checkpoints that were kept (size, root)."""
 
     keys: list[str] = field(default_factory=list)
     certificates: list[Certificate] = field(default_factory=list)
+    kept: list[tuple[int, bytes]] = field(default_factory=list)
 
 
 @dataclass
@@ -58,9 +60,20 @@ def read_trust(path: Path) -> Trusted:
     keys, in_block = [], False
     for line in text.splitlines():
         in_block = in_block or line.startswith("-----BEGIN ")
-        if in_block:  # certificates, and checkpoints that were kept, may stand in the same file
+        if in_block:
             in_block = not line.startswith("-----END ")
         elif line.strip() and not line.startswith("#"):
             parse_key(line.strip())
             keys.append(line.strip())
-    return Trusted(keys, read_pem(text))
+    return Trusted(keys, read_pem(text), read_kept(text))
+
+
+def read_kept(text: str) -> list[tuple[int, bytes]]:
+    """Return size and root of the checkpoints in a trust file: nobody's word for them is needed, they were kept."""
+    found = []
+    for block in re.findall(r"-----BEGIN CHECKPOINT-----\n(.*?)-----END CHECKPOINT-----", text, re.DOTALL):
+        lines = block.split("\n")
+        if len(lines) < 4 or not (lines[1].isascii() and lines[1].isdigit()):
+            raise NotValidError("a checkpoint in the trust file cannot be read")
+        found.append((int(lines[1]), unbase64(lines[2], "a checkpoint in the trust file")))
+    return found

@@ -116,7 +116,8 @@ def check_journal(bundle: Path, key: str, trusted: Trusted, verdict: Verdict) ->
     if not is_consistent(first.size, checkpoint.size, first.root, checkpoint.root, hashes(proof, "proof")):
         raise NotValidError("the journal does not continue what it was when the period began")
     check_stamp(bundle, CHECKPOINT_STAMP, note, trusted, verdict)
-    check_seals(bundle, checkpoint, proof, [key, *trusted.keys], trusted, verdict)
+    seals = check_seals(bundle, checkpoint, proof, [key, *trusted.keys], trusted, verdict)
+    check_kept([first, *seals, checkpoint], trusted, verdict)
     report = parse_canonical(read_small(bundle / REPORT), REPORT)
     journal = report.get("journal")
     expected = (checkpoint.root.hex(), first.root.hex())
@@ -131,7 +132,7 @@ def check_seals(
     keys: list[str],
     trusted: Trusted,
     verdict: Verdict,
-) -> None:
+) -> list[Checkpoint]:
     """Check every seal: its signature and timestamp, that it names the one before, that the next tree continues it."""
     before: Checkpoint | None = None
     proofs = {number_of(one, "first"): one for one in rows(proof, "seals")}
@@ -158,6 +159,19 @@ def check_seals(
             seal.size, after.size, seal.root, after.root, hashes(step, "proof")
         ):
             raise NotValidError(f"the journal does not continue the seal over {seal.size} entries")
+    return found
+
+
+def check_kept(proven: list[Checkpoint], trusted: Trusted, verdict: Verdict) -> None:
+    """Compare the journal with the checkpoints that the verifier kept from earlier."""
+    roots = {one.size: one.root for one in proven}
+    for size, root in trusted.kept:
+        if size in roots and roots[size] != root:
+            raise NotValidError(f"the journal is not the one whose checkpoint over {size} entries you kept")
+        if size not in roots:
+            verdict.not_checked.append(
+                f"the checkpoint over {size} entries that you kept: no seal here is over as many"
+            )
 
 
 def check_stamp(bundle: Path, name: str, over: bytes, trusted: Trusted, verdict: Verdict) -> None:
