@@ -27,6 +27,8 @@ from benchmarks import (
     bench_s3,
     bench_small,
     bench_startup,
+    bench_store,
+    bench_web,
 )
 from benchmarks.children import PROJECT, run_module
 from benchmarks.figures import Row, table
@@ -47,6 +49,8 @@ PROGRAMS: dict[str, tuple[str, Callable[[Setting], Iterable[Row]]]] = {
     "journal": ("The journal", bench_journal.measure),
     "s3": ("Upload to S3", bench_s3.measure),
     "dated": ("Policies over a million studies", bench_dated.measure),
+    "store": ("Receiving by C-STORE", bench_store.measure),
+    "web": ("DICOMweb", bench_web.measure),
     "startup": ("Starting", bench_startup.measure),
 }
 POLICY = "policy"

@@ -17,7 +17,7 @@ from retention.archive import open_archive, prepare_to_write
 from retention.catalog.bulk import insert_rows
 from retention.catalog.fact_tables import PATIENT
 from retention.catalog.staleness import UNDECIDED
-from retention.catalog.tables import SERIES, STUDY
+from retention.catalog.tables import PACKAGE, SERIES, STUDY
 from retention.services import institutions
 
 BATCH = 10_000
@@ -59,10 +59,23 @@ def studies(count: int) -> Iterator[tuple[Values, Values, Values | None]]:
         yield study, series, person if is_new else None
 
 
+def package(number: int) -> Values:
+    """Return the row of a package that is nowhere."""
+    return {
+        "id": number, "package_id": f"{number:032x}", "institution_row": 1, "study_row": number, "kind": "study",
+        "tier": "hot", "data": 1, "parity": 1, "format": 1, "instances": 1, "bytes_received": 500_000_000,
+        "bytes_stored": 1, "index_root": b"x", "manifest_digest": b"x", "key_id": f"{number:032x}", "key_segment": 1,
+        "sequence": 1, "created_at": AT, "closed": True, "verified_at": AT, "lost": False, "supersedes_row": None,
+        "superseded_row": None, "replaced": 0, "replaced_bytes": 0, "copy_of_row": None, "drop_at": None,
+        "read_at": AT,
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("archive", type=Path)
     parser.add_argument("--studies", type=int, required=True)
+    parser.add_argument("--packages", action="store_true", help="with a package of each, so that queries find it")
     given = parser.parse_args()
     stores = open_archive(given.archive)
     try:
@@ -74,6 +87,8 @@ def main() -> None:
                 insert_rows(connection, PATIENT, [person for _, _, person in batch if person is not None])
                 insert_rows(connection, STUDY, [study for study, _, _ in batch])
                 insert_rows(connection, SERIES, [series for _, series, _ in batch])
+                if given.packages:
+                    insert_rows(connection, PACKAGE, [package(study["id"]) for study, _, _ in batch])
     finally:
         stores.close()
 

@@ -5,7 +5,9 @@ The answer names each instance with what became of it. Reasons are those of C-ST
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from anyio.to_thread import run_sync
@@ -26,19 +28,60 @@ from retention.web.querying import DICOM_JSON, exactly
 PROCESSING_FAILURE, OUT_OF_RESOURCES, DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0x0110, 0xA700, 0xA900, 0xC000
 
 
-@dataclass(frozen=True, slots=True)
+AHEAD_BYTES = 32 << 20
+"""So many bytes of one request may be on their way to the disk: its parts share syncs, in bounded memory."""
+
+
+@dataclass(slots=True)
 class Result:
-    """What became of one part. `head` is None when it could not be identified, `reason` when it is kept."""
+    """What became of one part. `head` is None when it could not be identified, `reason` when it is kept.
+
+    `durable`: what has to be waited for before that is known.
+    """
 
     head: Head | None
     reason: int | None = None
+    durable: Future[None] | None = None
+
+    def settle(self) -> None:
+        """Wait until it is known."""
+        durable, self.durable = self.durable, None
+        if durable is not None:
+            try:
+                durable.result()
+            except RetentionError as error:
+                self.reason = _reason(error)
+
+
+@dataclass(slots=True)
+class Results:
+    """What became of the parts of a request, in their order."""
+
+    all: list[Result] = field(default_factory=list)
+    _ahead: deque[tuple[Result, int]] = field(default_factory=deque)
+    _ahead_bytes: int = 0
+
+    def add(self, result: Result, size_bytes: int) -> None:
+        """Note what becomes of the next one; wait for the first ones as long as too much is on its way."""
+        self.all.append(result)
+        if result.durable is not None:
+            self._ahead.append((result, size_bytes))
+            self._ahead_bytes += size_bytes
+        self.settle(AHEAD_BYTES)
+
+    def settle(self, but_bytes: int = 0) -> None:
+        """Wait until it is known of all but so many bytes."""
+        while self._ahead and self._ahead_bytes > but_bytes:
+            result, size_bytes = self._ahead.popleft()
+            self._ahead_bytes -= size_bytes
+            result.settle()
 
 
 @dataclass(slots=True)
 class IncomingPart:
     """One part on its way."""
 
-    results: list[Result]
+    results: Results
     study_uid: str | None
     incoming: Incoming | None
     reason: int = CANNOT_UNDERSTAND
@@ -55,14 +98,15 @@ class IncomingPart:
                 self.give_up(_reason(error))
 
     def finish(self) -> None:
-        """Make it durable; note what became of it."""
+        """Begin to make it durable; note what becomes of it."""
         head: Head | None = None
         reason: int | None = self.reason
+        durable: Future[None] | None = None
         if self.incoming is not None:
             try:
                 head = self.incoming.identify()
                 if self.study_uid in (None, head.identity.study_uid):
-                    self.incoming.finish(head)
+                    durable = self.incoming.hand_over(head)
                     reason = None
                 else:
                     self.give_up(DOES_NOT_MATCH)
@@ -71,7 +115,7 @@ class IncomingPart:
                 reason = _reason(error)
                 self.give_up(reason)
         self.incoming = None
-        self.results.append(Result(head, reason))
+        self.results.add(Result(head, reason, durable), self.size_bytes)
 
     def give_up(self, reason: int) -> None:
         """It will not be kept; what comes of it is dropped."""
@@ -103,7 +147,7 @@ class Storing:
             await store.take(request)
         finally:
             await run_sync(store.end)
-        return answer(store.results, base_of(request, institution))
+        return answer(store.results.all, base_of(request, institution))
 
 
 @dataclass(slots=True)
@@ -114,7 +158,7 @@ class _Request:
     origin: Origin
     study_uid: str | None
     boundary: bytes
-    results: list[Result] = field(default_factory=list)
+    results: Results = field(default_factory=Results)
     current: IncomingPart | None = None
 
     async def take(self, request: Request) -> None:
@@ -128,7 +172,8 @@ class _Request:
                 collected.clear()
         await run_sync(parser.feed, bytes(collected))
         parser.close()
-        if not self.results:
+        await run_sync(self.results.settle)
+        if not self.results.all:
             raise InputError("the request has no part")
 
     def begin(self, header: Mapping[str, str]) -> IncomingPart:

@@ -19,7 +19,7 @@ from typing import Any
 from retention.archive import add_institution, create_archive, institution_of, open_archive, prepare_to_write
 from retention.model.layout import InstitutionSpec
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
 
 
 def free_port() -> int:

@@ -58,12 +58,14 @@ class StagingLog:
                     hint="what is staged is being packed; free space, or add a volume",
                     volume=volume.name,
                 )
-        data = bytearray()
+        pieces: list[bytes] = []
+        size_bytes = self.size_bytes
         for frame in frames:
-            for piece in self._sealed(frame, self.size_bytes + len(data)):
-                data += piece
-        _write(self.volumes, self.copies, log_key(self.name), bytes(data), self.size_bytes)
-        self.size_bytes += len(data)
+            sealed = self._sealed(frame, size_bytes)
+            size_bytes += sum(map(len, sealed))
+            pieces += sealed
+        _write(self.volumes, self.copies, log_key(self.name), b"".join(pieces), self.size_bytes)
+        self.size_bytes = size_bytes
 
     def end(self) -> None:
         """Say that nothing will follow: it can be removed once what it holds is packed."""

@@ -33,6 +33,10 @@ SMALL_BYTES = 4 << 20
 PART_BYTES = 8 << 20
 LOG_BYTES = 64 << 20
 GROUP_BYTES = 16 << 20
+WRITERS = 2
+"""Each with a log of its own. The second takes only what comes while the first is at it: it encrypts while that waits
+for the disk."""
+
 IDLE_S = 2.0
 """After so long without anything new a log is closed, so that it can be removed when it is packed."""
 
@@ -65,8 +69,12 @@ class Receiver:
         self._lock = threading.Condition()
         self._queue: deque[_Waiting] = deque()
         self._is_over = False
-        self._thread = threading.Thread(target=self._run, name="staging")
-        self._thread.start()
+        self._busy = 0
+        self._writers = [
+            threading.Thread(target=self._run, args=(rank,), name="staging") for rank in range(WRITERS)
+        ]
+        for writer in self._writers:
+            writer.start()
 
     @property
     def session(self) -> str:
@@ -85,8 +93,9 @@ class Receiver:
     ) -> None:
         with self._lock:
             self._is_over = True
-            self._lock.notify()
-        self._thread.join()
+            self._lock.notify_all()
+        for writer in self._writers:
+            writer.join()
         self._session.__exit__(kind, error, trace)
 
     def now(self) -> str:
@@ -101,8 +110,11 @@ class Receiver:
             log_name(self._session.name, number), stores.volumes, self._hot, stores.keyring
         )
 
-    def make_durable(self, frame: Frame) -> None:
-        """Wait until the frame of a small instance is durable. Raises StorageError when it cannot be."""
+    def make_durable(self, frame: Frame) -> Future[None]:
+        """Queue the frame of a small instance; the future is done when it is durable, or has the StorageError.
+
+        Raises ArchiveError when nothing is received any more.
+        """
         waiting = _Waiting(frame, Future())
         with self._lock:
             if self._is_over:
@@ -110,13 +122,13 @@ class Receiver:
                     "nothing is received any more", hint="send it again when the archive is back"
                 )
             self._queue.append(waiting)
-            self._lock.notify()
-        waiting.durable.result()
+            self._lock.notify_all()
+        return waiting.durable
 
-    def _run(self) -> None:
+    def _run(self, rank: int) -> None:
         log: StagingLog | None = None
         while True:
-            group = self._take()
+            group = self._take(rank)
             if group is None:
                 break
             if not group or (log is not None and log.size_bytes >= LOG_BYTES):
@@ -124,20 +136,26 @@ class Receiver:
                 log = None
             if group:
                 log = self._write(log, group)
+                with self._lock:
+                    self._busy -= 1
+                    self._lock.notify_all()
         _close(log)
 
-    def _take(self) -> list[_Waiting] | None:
+    def _take(self, rank: int) -> list[_Waiting] | None:
         """Return what waits, nothing after IDLE_S, None when all is over."""
         with self._lock:
-            self._lock.wait_for(lambda: self._queue or self._is_over, IDLE_S)
+            self._lock.wait_for(lambda: (self._queue and self._busy >= rank) or self._is_over, IDLE_S)
             if not self._queue and self._is_over:
                 return None
             group: list[_Waiting] = []
+            if not self._is_over and self._busy < rank:
+                return group
             size_bytes = 0
             while self._queue and size_bytes < GROUP_BYTES:
                 waiting = self._queue.popleft()
                 group.append(waiting)
                 size_bytes += len(waiting.frame.data)
+            self._busy += bool(group)
             return group
 
     def _write(self, log: StagingLog | None, group: list[_Waiting]) -> StagingLog | None:
@@ -171,6 +189,7 @@ class Incoming:
     _size_bytes: int = 0
     _log: StagingLog | None = None
     _head: bytes = b""
+    _joined: bytes = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes of the file. Raises StorageError."""
@@ -181,8 +200,7 @@ class Incoming:
 
     def identify(self) -> Head:
         """Return the head of what was received. Raises InvalidDicomError when it cannot be filed."""
-        start = self._head or bytes(self._pieces)
-        head = read_head(BytesReader(start))
+        head = read_head(BytesReader(self._head or self._whole()))
         if isinstance(head, Unidentified):
             raise InvalidDicomError(f"{head.reason}: {head.detail}")
         if isinstance(head, NotKept):
@@ -191,6 +209,15 @@ class Incoming:
 
     def finish(self, head: Head) -> None:
         """Make it durable: after this it may be acknowledged. Raises StorageError: then it may not."""
+        durable = self.hand_over(head)
+        if durable is not None:
+            durable.result()
+
+    def hand_over(self, head: Head) -> Future[None] | None:
+        """Begin to make it durable: it may be acknowledged when the future is done, at once if there is none.
+
+        So several instances of one request share a sync. Raises StorageError: then it may not be acknowledged.
+        """
         meta: dict[str, JsonValue] = {
             "at": self._receiver.now(),
             "door": self._origin.door,
@@ -202,22 +229,28 @@ class Incoming:
             "facts": facts_of(head),
         }
         if self._log is None and self._size_bytes <= SMALL_BYTES:
-            frame = Frame(FrameKind.LAST, self._origin.institution, meta, bytes(self._pieces))
-            self._receiver.make_durable(frame)
-        else:
-            self._write_part(FrameKind.LAST, meta)
-            _close(self._log)
+            frame = Frame(FrameKind.LAST, self._origin.institution, meta, self._whole())
+            return self._receiver.make_durable(frame)
+        self._write_part(FrameKind.LAST, meta)
+        _close(self._log)
+        return None
 
     def abandon(self) -> None:
         """Nothing more will come, and it is not to be kept."""
         _close(self._log)
 
+    def _whole(self) -> bytes:
+        """Return what is in memory, copied once however often it is asked for."""
+        if len(self._joined) != len(self._pieces):
+            self._joined = bytes(self._pieces)
+        return self._joined
+
     def _write_part(self, kind: FrameKind, meta: dict[str, JsonValue]) -> None:
         if self._log is None:
-            self._head = bytes(self._pieces)
+            self._head = self._whole()
             self._log = self._receiver.new_log()
-        self._log.append([Frame(kind, self._origin.institution, meta, bytes(self._pieces))])
-        self._pieces = bytearray()
+        self._log.append([Frame(kind, self._origin.institution, meta, self._whole())])
+        self._pieces, self._joined = bytearray(), b""
 
 
 def _close(log: StagingLog | None) -> None:
