@@ -32,6 +32,7 @@ def test_nothing_of_a_patient_lies_in_clear(empty):
 
 
 def test_what_arrives_together_is_written_with_one_sync_a_volume(empty, monkeypatch):
+    monkeypatch.setattr(receiving_module, "WRITERS", 1)
     with receiving(empty) as (stores, receiver):
         take(stores, receiver, instance(1))
         began, go_on = threading.Event(), threading.Event()
