@@ -34,6 +34,9 @@ def test_a_study_on_glacier_is_recalled_and_read(cloud, glacier, sources, wanted
     studies = program.studies()
     uid = studies[0]["study_uid"]
     assert program("audit", "run", "--all").data["findings"] == []
+    looked = program("audit", "run", "--tier", "deep", "--method", "metadata").data
+    assert (looked["findings"], looked["bytes"]) == ([], 0)
+    assert looked["checked"] == len(studies) + 1  # one package is in quarantine
     refused = program("study", "export", uid, "--out", tmp_path / "early", code=75).document
     assert "recall" in refused["error"]["hint"]
     assert digests(tmp_path) & wanted == set()

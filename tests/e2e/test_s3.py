@@ -98,9 +98,13 @@ def test_what_is_kept_in_buckets_comes_back_and_is_repaired(ceph, sources, wante
     program("ingest", sources, "--institution", "necker", "--tier", "coded", code=3)
     studies = program.studies()
     assert program("audit", "run", "--all").data["findings"] == []
+    for method in ("metadata", "cells", "nonce"):
+        assert program("audit", "run", "--tier", "coded", "--method", method).data["findings"] == []
     for key in cloud.keys(cloud.plain, "/2/packages/"):
         cloud.client.put_object(Bucket=cloud.plain, Key=key, Body=b"other bytes")
+    looked = program("audit", "run", "--all", "--method", "cells", "--no-repair", code=4).data
     damaged = program("audit", "run", "--all", code=4).data
+    assert looked["damaged"] == damaged["damaged"]
     assert damaged["repaired"] == damaged["damaged"] > 0
     for key in cloud.keys(cloud.plain, "/1/"):  # the identity too: an emptied bucket
         cloud.client.delete_object(Bucket=cloud.plain, Key=key)
