@@ -30,8 +30,15 @@ ENTRIES_AT_ONCE = 1000
 def disclose(stores: Stores, entries: Sequence[NewEntry]) -> None:
     """Enter what is about to be given out, or was, into the journal; without room there, keep it to be entered later.
 
-    Raises as `commit.append`; VolumeFullError only when the archive's folder has no room either.
+    What several requests give out at once costs one sync. Raises as `commit.append`; VolumeFullError only when the
+    archive's folder has no room either.
     """
+    stores.disclosures.do(
+        entries, lambda groups: _disclose(stores, [entry for each in groups for entry in each])
+    )
+
+
+def _disclose(stores: Stores, entries: Sequence[NewEntry]) -> None:
     try:
         commit.append(stores, entries)
     except VolumeFullError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,9 +21,11 @@ from retention.model.errors import ArchiveError, LockedError
 from retention.model.identifiers import ArchiveId
 from retention.model.layout import ArchiveSettings
 from retention.services.events import Names
+from retention.services.together import Together
 
 if TYPE_CHECKING:  # what a use case does not touch is not even imported: a look at the catalog stays quick
     from retention.catalog.catalog import Catalog
+    from retention.journal.envelope import NewEntry
     from retention.journal.journal import Journal
     from retention.keyring.keyring import Keyring
     from retention.services.volumes import VolumeSet
@@ -56,6 +58,7 @@ class Stores:
         self.is_config_waiting = False
         self.is_config_noted = False
         self.commit_lock = CommitLock(root / "lock")
+        self.disclosures: Together[Sequence[NewEntry]] = Together()
         self._openers = openers
 
     @property
