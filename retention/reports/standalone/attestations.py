@@ -114,6 +114,7 @@ def check_proof(attestation: dict[str, object], key: str, trusted: Trusted, verd
     checkpoint = read_checkpoint(text_of(proof, "checkpoint").encode(), [key], "the checkpoint")
     verdict.entries = checkpoint.size
     seals = [read_seal(one, checkpoint, keys, trusted, verdict) for one in rows(proof, "seals")]
+    verdict.seals = len(seals)
     lines = []
     for entry in rows(proof, "entries"):
         index, line = number_of(entry, "index"), text_of(entry, "line").encode()

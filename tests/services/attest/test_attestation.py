@@ -98,7 +98,7 @@ def test_seals_and_timestamps_go_with_it(held: World, tmp_path: Path):
     assert results == {"MERKLE_INTEGRITY": "OK", "CHAIN": "OK", "TIMESTAMP": "OK"}
     assert made.is_timestamped
     found = checked(made, tmp_path)
-    assert (found.trusted, found.timestamps, found.stamped_by_trusted) == (True, 2, 0)
+    assert (found.trusted, found.seals, found.timestamps, found.stamped_by_trusted) == (True, 1, 2, 0)
     trust = tmp_path / "trust"
     trust.write_text(f"{made.signing_key}\n{tsa.root.decode()}")
     assert verify(tmp_path / "attestation", read_trust(trust)).stamped_by_trusted == 2
