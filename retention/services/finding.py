@@ -20,7 +20,8 @@ from retention.package.manifest import InstanceRow
 from retention.services.access import PackageAccess
 from retention.services.authorisation import readable_by
 from retention.services.events import Names
-from retention.services.staging.index import StagedIndex, StagedInstance
+from retention.services.staging.index import StagedInstance
+from retention.services.staging.view import Studies, staged_view
 from retention.services.stores import Stores
 
 LOOK_AGAIN = timedelta(milliseconds=500)
@@ -74,8 +75,7 @@ class Finder:
     def __init__(self, stores: Stores, access: PackageAccess) -> None:
         self._stores = stores
         self._access = access
-        self._index = StagedIndex(stores)
-        self._looked_at: datetime | None = None
+        self._seen: dict[InstitutionId, tuple[datetime, Studies]] = {}
         self._names = Names(stores.keyring.index_key.secret)
 
     def studies(self, caller: InstitutionId, matches: Mapping[str, Match]) -> Iterator[FoundStudy]:
@@ -174,17 +174,13 @@ class Finder:
             found[each.series_uid] = replace(before, instances=before.instances + 1)
         return list(found.values())
 
-    def _staged(self, institution: InstitutionId) -> dict[str, list[StagedInstance]]:
+    def _staged(self, institution: InstitutionId) -> Studies:
         """Return what is staged of an institution, by study, as of a moment ago."""
         now = self._stores.clock.now()
-        if self._looked_at is None or now - self._looked_at >= LOOK_AGAIN:
-            self._index.refresh()
-            self._looked_at = now
-        studies: dict[str, list[StagedInstance]] = {}
-        for instance in self._index.staged():
-            if instance.institution == institution:
-                studies.setdefault(instance.study_uid, []).append(instance)
-        return studies
+        seen = self._seen.get(institution)
+        if seen is None or now - seen[0] >= LOOK_AGAIN:
+            self._seen[institution] = seen = (now, staged_view(self._stores).of(institution))
+        return seen[1]
 
     def _is_held(self, institution: InstitutionId, study_uid: str) -> bool:
         try:

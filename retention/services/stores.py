@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what a use case does not touch is not even imported: a look
     from retention.journal.envelope import NewEntry
     from retention.journal.journal import Journal
     from retention.keyring.keyring import Keyring
+    from retention.services.staging.view import StagedView
     from retention.services.volumes import VolumeSet
     from retention.signatures.signer import Signer
 
@@ -58,6 +59,7 @@ class Stores:
         self.is_config_waiting = False
         self.is_config_noted = False
         self.commit_lock = CommitLock(root / "lock")
+        self.staged_view: StagedView | None = None
         self.disclosures: Together[Sequence[NewEntry]] = Together()
         self._openers = openers
 

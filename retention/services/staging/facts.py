@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import TypeVar
 
 from retention.dicom.head import Head
@@ -27,9 +28,9 @@ class StagedFacts:
         """Return what `facts_of` wrote. Raises TypeError for anything else."""
         parts = value if isinstance(value, Mapping) else {}
         return cls(
-            _read(PatientFacts, parts.get("patient")),
-            _read(StudyFacts, parts.get("study")),
-            _read(SeriesFacts, parts.get("series")),
+            _known(_read(PatientFacts, parts.get("patient"))),
+            _known(_read(StudyFacts, parts.get("study"))),
+            _known(_read(SeriesFacts, parts.get("series"))),
             _read(InstanceFacts, parts.get("instance")),
         )
 
@@ -42,6 +43,12 @@ def facts_of(head: Head) -> dict[str, JsonValue]:
         "series": _written(head.series),
         "instance": _written(head.instance),
     }
+
+
+@lru_cache(maxsize=4096)
+def _known(facts: _Facts) -> _Facts:
+    """Return equal facts that are in memory already: those of a study, for all its instances."""
+    return facts
 
 
 def _written(facts: PatientFacts | StudyFacts | SeriesFacts | InstanceFacts) -> dict[str, JsonValue]:

@@ -73,6 +73,9 @@ class LogState:
     is_damaged: bool = False
     staged: dict[int, StagedInstance] = field(default_factory=dict)
     studies: set[tuple[InstitutionId, str]] = field(default_factory=set)
+    done: set[int] = field(default_factory=set)
+    done_bytes: int = 0
+    """How much there was to read of what is noted as packed, when it was read."""
 
     @property
     def is_spent(self) -> bool:
@@ -97,11 +100,22 @@ class StagedIndex:
             known = self.logs.get(name)
             if known is None or state.size_bytes < known.read_bytes:
                 self.logs[name] = known = state
-                done = self._done(state)
-            else:
-                known.copies, known.size_bytes, done = state.copies, state.size_bytes, set()
+                known.done = self._done(known)
+            elif state.done_bytes != known.done_bytes:  # another process packs
+                known.done = self._done(known)
+                for number in known.done:
+                    known.staged.pop(number, None)
+            known.copies, known.size_bytes, known.done_bytes = (
+                state.copies,
+                state.size_bytes,
+                state.done_bytes,
+            )
             known.is_over = known.session not in alive
-            self._read_on(known, done)
+            self._read_on(known, known.done)
+
+    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """Return what is another when anything else is staged than before."""
+        return tuple((log.name, log.read_bytes, len(log.staged)) for log in self.logs.values())
 
     def staged(self) -> Iterator[StagedInstance]:
         for log in self.logs.values():
@@ -113,6 +127,7 @@ class StagedIndex:
 
     def _listed(self) -> dict[str, LogState]:
         found: dict[str, LogState] = {}
+        noted: dict[str, int] = {}
         for volume in self._stores.volumes:
             try:
                 for stat in volume.list(PREFIX):
@@ -121,8 +136,12 @@ class StagedIndex:
                         state = found.setdefault(named[0], LogState(*named))
                         state.copies.append(volume.name)
                         state.size_bytes = max(state.size_bytes, stat.size_bytes)
+                    else:
+                        noted[stat.key] = max(noted.get(stat.key, 0), stat.size_bytes)
             except StorageError:
                 continue
+        for name, state in found.items():
+            state.done_bytes = noted.get(done_key(name), 0)
         return found
 
     def _done(self, log: LogState) -> set[int]:
