@@ -83,6 +83,7 @@ class PackageAccess:
         self._stores = stores
         self._from_medium = from_medium
         self._cached = lru_cache(maxsize=MANIFEST_CACHE)(self._contents)
+        self._found: dict[PackageId, KnownPackage] = {}
         self.package = lru_cache(maxsize=MANIFEST_CACHE)(stores.catalog.package)
 
     @contextmanager
@@ -124,10 +125,13 @@ class PackageAccess:
 
     def known(self, package: PackageSummary) -> KnownPackage:
         """Return what must be known of a package to read it. Raises PackageLostError, KeyUnavailableError."""
-        with self.shards(package) as opened:
-            reference = _reference(package, opened)
-        sealer = self._sealer(package)
-        return KnownPackage(reference, sealer, read_contents(reference.manifest, sealer))
+        found = self._found.get(package.package_id)
+        if found is None:
+            with self.shards(package) as opened:
+                reference = _reference(package, opened)
+            sealer = self._sealer(package)
+            found = KnownPackage(reference, sealer, read_contents(reference.manifest, sealer))
+        return found
 
     @contextmanager
     def reader(self, package: PackageSummary, known: KnownPackage | None = None) -> Iterator[OpenPackage]:
@@ -148,11 +152,13 @@ class PackageAccess:
     def _contents(self, package_id: PackageId) -> Contents:
         package = self.package(package_id)
         try:
-            with self.shards(package) as opened:
-                manifest = _reference(package, opened).manifest
+            known = self.known(package)
         except NotReadyError:
-            manifest = self._journaled_manifest(package)
-        return read_contents(manifest, self._sealer(package))
+            return read_contents(self._journaled_manifest(package), self._sealer(package))
+        if len(self._found) >= MANIFEST_CACHE:
+            self._found.clear()
+        self._found[package_id] = known  # who asks what it holds is about to read it
+        return known.contents
 
     def _journaled_manifest(self, package: PackageSummary) -> bytes:
         """Return the manifest as the journal has it: nothing is recalled to know what a package holds."""
