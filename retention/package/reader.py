@@ -39,7 +39,7 @@ def find_reference(
         else:
             return reference
     raise PackageLostError(
-        "no shard has a whole index and manifest (" + ("; ".join(problems) or "no shard was found") + ")",
+        f"no shard has a whole index and manifest ({'; '.join(problems) or 'no shard was found'})",
         hint="bring back a volume that holds a shard of this package, then run retention audit run",
     )
 

@@ -138,7 +138,7 @@ class VolumeSet:
         usable = [VolumeReplica(self._volumes[name]) for name in names if states[name].is_readable]
         if not usable:
             raise VolumeUnavailableError(
-                "no volume that carries the journal answers: " + ", ".join(self.replica_names()),
+                f"no volume that carries the journal answers: {', '.join(self.replica_names())}",
                 hint="mount one of them; retention volume list shows what is wrong with each",
             )
         return usable

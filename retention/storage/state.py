@@ -80,13 +80,13 @@ def suspect(volume: str, why: str) -> VolumeSuspectError:
 def not_ready(volume: str, key: str, ready_at: datetime | None, *, is_requested: bool) -> NotReadyError:
     """Return the error that refuses to read an archived object, asked for already or not."""
     if not is_requested:
-        why, hint = "is archived, and was not asked for", "ask for it with `retention recall request`"
+        message = f"volume {volume}: {key} is archived, and was not asked for"
+        hint = "ask for it with `retention recall request`"
     else:
         when = "nobody can tell when" if ready_at is None else f"expected at {format_instant(ready_at)}"
-        why, hint = f"was asked for and is not back yet ({when})", "`retention recall list` says when"
-    return NotReadyError(
-        f"volume {volume}: {key} {why}", hint=hint, ready_at=ready_at, volume=volume, key=key
-    )
+        message = f"volume {volume}: {key} was asked for and is not back yet ({when})"
+        hint = "`retention recall list` says when"
+    return NotReadyError(message, hint=hint, ready_at=ready_at, volume=volume, key=key)
 
 
 def judge(

@@ -1,4 +1,4 @@
-"""Errors in French: every text of the errors that people commonly meet has a translation, and none is left over."""
+"""Errors in French: every text of every error has a translation, and none is left over."""
 
 from __future__ import annotations
 
@@ -11,79 +11,60 @@ import pytest
 
 import retention
 from retention.cli.translating import tables_of, translated
-from retention.model import errors
-from retention.model.errors import RetentionError
 from tests.cli.calling import retention as program
+from tests.cli.error_texts import Module
 
 ROOT = Path(retention.__file__).parent
-MACHINES = ("web", "dimse", "dicom", "package")
-"""What these say is said to machines, or within an answer to one, in English."""
-COVERED = (
-    errors.RefusedError,
-    errors.LockedError,
-    errors.BusyError,
-    errors.NotReadyError,
-    errors.ObjectLockedError,
-    errors.ArchiveNotFoundError,
-    errors.CatalogMissingError,
-    errors.NotFoundError,
-)
-"""With everything below them in the error tree. Of other errors only some are translated."""
+DOORS = ("web", "dimse")
+"""What only these say is an answer of a protocol, in English."""
 ERRORS = tables_of("fr")["errors"]
 PHRASES = tables_of("fr")["phrases"]
+MODULES = {path.relative_to(ROOT): Module(path) for path in sorted(ROOT.rglob("*.py"))}
+SOURCE = {text for module in MODULES.values() for text in module.plain()}
 
 
-def _tree(kind: type[RetentionError]) -> Iterator[type[RetentionError]]:
-    yield kind
-    for below in kind.__subclasses__():
-        yield from _tree(below)
+def _said() -> Iterator[tuple[str, Module, ast.expr]]:
+    """Every expression that is an error's message or hint, and where it stands."""
+    for path, module in MODULES.items():
+        if path.parts[0] not in DOORS:
+            for line, said in module.said():
+                yield f"{path}:{line}", module, said
 
 
-NAMES = {each.__name__ for kind in COVERED for each in _tree(kind)}
-
-
-def _texts(node: ast.expr | None) -> Iterator[str]:
-    """Every text that an expression can be, its places numbered."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
-    elif isinstance(node, ast.JoinedStr):
-        pieces, places = [], 0
-        for piece in node.values:
-            if isinstance(piece, ast.Constant):
-                pieces.append(str(piece.value))
-            else:
-                pieces.append(f"{{{places}}}")
-                places += 1
-        yield "".join(pieces)
-    elif isinstance(node, ast.IfExp):
-        yield from _texts(node.body)
-        yield from _texts(node.orelse)
-
-
-def _raised(path: Path) -> Iterator[tuple[str, str]]:
-    """The texts of the covered errors that a module makes, and where."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-            name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-            if name in NAMES:
-                said = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "hint")]
-                for text in (text for each in said for text in _texts(each)):
-                    yield text, f"{path.relative_to(ROOT)}:{node.lineno}"
-
-
-MODULES = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts[0] not in MACHINES]
-SOURCE = {
-    text
-    for path in sorted(ROOT.rglob("*.py"))
-    for node in ast.walk(ast.parse(path.read_text()))
-    if isinstance(node, ast.Constant | ast.JoinedStr)
-    for text in _texts(node)
-}
-
-
-def test_every_text_of_the_covered_errors_is_translated():
-    lacking = [f"{where}: {text}" for path in MODULES for text, where in _raised(path) if text not in ERRORS]
+def test_every_text_of_every_error_is_translated():
+    lacking = [
+        f"{where}: {text}"
+        for where, module, said in _said()
+        for text in module.texts(said)
+        if text not in ERRORS
+    ]
     assert lacking == []
+
+
+def test_every_phrase_that_is_filled_into_an_error_is_translated():
+    lacking = [
+        f"{where}: {text}"
+        for where, module, said in _said()
+        for text in module.filled_in(said)
+        if " " in text and text not in ERRORS and text not in PHRASES
+    ]
+    assert lacking == []
+
+
+def test_what_a_text_is_made_of_is_found_wherever_it_was_written(tmp_path):
+    file = tmp_path / "source.py"
+    file.write_text(
+        "def refuse(why, hint='try'):\n"
+        "    what = f'no {kind}' + (f' ({x}, {y})' if x else '')\n"
+        "    raise StorageError(f'{what}: {why}', hint=hint)\n"
+        "def other():\n"
+        "    raise refuse('a b' if late else 'c d', hint='stop')\n"
+    )
+    module = Module(file)
+    texts = [list(module.texts(said)) for _, said in module.said()]
+    assert texts == [["{0}: {1}"], ["try", "stop"]]
+    filled = {text for _, said in module.said() for text in module.filled_in(said)}
+    assert filled == {"no {0} ({1}, {2})", "no {0}", "a b", "c d"}
 
 
 @pytest.mark.parametrize("table", [ERRORS, PHRASES], ids=["errors", "phrases"])
@@ -114,6 +95,14 @@ def test_a_translation_says_everything_that_is_filled_in(table):
         (
             "archive.yaml lets records go earlier or with less control:\n  a\n  b",
             "archive.yaml laisse partir des dossiers plus tôt ou avec moins de contrôle :\n  a\n  b",
+        ),
+        (
+            "no replica of the journal can be read (a: volume a: it is read-only; b: volume b: no object k)",
+            "aucune réplique du journal ne peut être lue (a : volume a : il est en lecture seule ; b : volume b : pas d'objet k)",
+        ),
+        (
+            "volume a: a sync failed earlier; what was written there and not yet confirmed is condemned",
+            "volume a : une synchronisation a échoué plus tôt ; ce qui y a été écrit et n'est pas encore confirmé est condamné",
         ),
         ("something that nobody has translated", "something that nobody has translated"),
     ],
