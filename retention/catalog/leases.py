@@ -38,15 +38,16 @@ class HeldLease:
 def take(connection: Connection, name: str, holder: str, at: datetime, length: timedelta) -> Lease | None:
     """Take a lease that nobody holds at that instant; None when somebody does.
 
-    One that ends later than any lease taken now would was taken by a clock that has been set back since: it counts for
-    nothing.
+    One that ends far later than any lease taken now would was taken by a clock that has been set back since: it counts
+    for nothing. A little later it may well end: another machine's clock is not quite ours, and `at` is from before this
+    transaction waited for its turn.
     """
     row = connection.execute(select(LEASE).where(LEASE.c.name == name).with_for_update()).first()
     if row is None:
         values = {"name": name, "holder": holder, "token": 1, "until_at": at + length}
         connection.execute(insert(LEASE).values(**values))
         return Lease(name, holder, 1)
-    if at < row.until_at <= at + length:
+    if at < row.until_at <= at + 2 * length:
         return None
     return _pass_on(connection, name, holder, row.token + 1, at + length)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from retention.model.errors import StorageError
-from retention.services import commit, sessions
+from retention.services import commit, gate, sessions
 from retention.services.move.leaving import drop_due
 from retention.services.stores import Stores
 
@@ -48,7 +48,9 @@ def clean(stores: Stores, *, stop: Callable[[], bool]) -> Cleaned:
         if stop():
             break
         try:
-            locked += volume.sweep()  # uploads that nobody finishes, versions whose lock is over
+            locked += gate.sweep(
+                stores.catalog, volume
+            )  # uploads that nobody finishes, versions whose lock is over
         except StorageError as error:
             problems.append(f"{volume.name}: {error.message}")
     return Cleaned(len(left.packages), len(left.kept), len(dealt_with), locked, runs, tuple(problems))

@@ -79,6 +79,21 @@ def clear_staging(volume: Volume, keys: Sequence[str], *, still_staged: int) -> 
     return volume.delete_many(keys)
 
 
+def sweep(catalog: Catalog, volume: Volume) -> int:
+    """Remove for good what is hidden on a volume and nothing needs there; return how many objects a lock still keeps.
+
+    Whoever has the keys of a bucket can hide an object, too: if a package has it there, it stays for an audit to find
+    (`audit.earlier`). The catalog must have applied the whole journal. Raises StorageError.
+    """
+
+    def may_go(key: str) -> bool:
+        return any(
+            _problem(catalog, volume.name, key, why, None) is None for why in (Why.UNFINISHED, Why.DESTROYED)
+        )
+
+    return volume.sweep(may_go)
+
+
 def _problem(catalog: Catalog, volume: str, key: str, why: Why, at: datetime | None) -> str | None:
     """Return why an object must stay, None if it may go."""
     named = parse_shard_key(key)

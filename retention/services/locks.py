@@ -19,7 +19,7 @@ from retention.catalog.records import PackageSummary, StudyFilter
 from retention.model.errors import LockedError, NotFoundError, StorageError
 from retention.model.identifiers import PackageId
 from retention.model.states import StudyState
-from retention.services import decisions
+from retention.services import decisions, gate
 from retention.services.stores import Stores
 from retention.services.volumes import shard_key
 from retention.storage.volume import Volume
@@ -69,7 +69,7 @@ def renew_locks(stores: Stores, *, stop: Callable[[], bool] = lambda: False) -> 
         return done
     for volume in locking.values():
         try:
-            done.hidden += volume.sweep()
+            done.hidden += gate.sweep(stores.catalog, volume)
         except StorageError as error:
             done.problems.append((volume.name, error))
     return done

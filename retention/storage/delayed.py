@@ -10,7 +10,7 @@ All instants come from the clock that is given, so a rehearsal lives through the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from retention.model.clock import Clock
@@ -84,8 +84,8 @@ class DelayedVolume(Volume):
     def hold(self, key: str, *, on: bool) -> bool:
         return self._inner.hold(key, on=on)
 
-    def sweep(self) -> int:
-        return self._inner.sweep()
+    def sweep(self, may_go: Callable[[str], bool]) -> int:
+        return self._inner.sweep(may_go)
 
     def delete_many(self, keys: Iterable[str]) -> int:
         asked = list(keys)

@@ -10,7 +10,7 @@ Services differ. The order of things here is what both AWS and Ceph bear, as mea
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -171,10 +171,10 @@ class S3Volume(Volume):
         self._lock.hold(check_key(key), on=on)
         return True
 
-    def sweep(self) -> int:
+    def sweep(self, may_go: Callable[[str], bool]) -> int:
         self._require_ready()
         self._abort_stale()
-        return self._versions.sweep(SLOW_PREFIX)
+        return self._versions.sweep(SLOW_PREFIX, may_go)
 
     # the volume itself
 

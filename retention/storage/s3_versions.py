@@ -6,7 +6,7 @@ marker, as if it were removed, and goes when the lock is over (`sweep`); what a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,13 +81,12 @@ class Versions:
         """Remove all versions of a key but the latest. Raises StorageError; what is locked stays."""
         self._remove([version for version in self.of(key) if not version.is_latest])
 
-    def sweep(self, prefix: str) -> int:
-        """Remove for good what was hidden and is not locked any more; return how many objects are still locked."""
-        versions = list(self.below(prefix))
-        hidden = {found.key for found in versions if found.is_latest and found.is_marker}
-        bytes_left = [found for found in versions if found.key in hidden and not found.is_marker]
-        locked = {version.key for version in self._remove(bytes_left)}
-        self._remove([found for found in versions if found.is_marker and found.key in hidden - locked])
+    def sweep(self, prefix: str, may_go: Callable[[str], bool]) -> int:
+        """Remove for good what is hidden, not locked any more, and may go; return how many of it are still locked."""
+        hidden = [found.key for found in self.below(prefix) if found.is_latest and found.is_marker]
+        versions = [version for key in filter(may_go, hidden) for version in self.of(key)]
+        locked = {version.key for version in self._remove([each for each in versions if not each.is_marker])}
+        self._remove([found for found in versions if found.is_marker and found.key not in locked])
         return len(locked)
 
     def _remove(self, versions: Sequence[Version]) -> list[Version]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -271,17 +271,16 @@ class Volume(ABC):
         return None
 
     def hold(self, key: str, *, on: bool) -> bool:
-        """Let the volume itself refuse to remove an object, whatever its lock, or not any more.
-
-        Return whether this volume can (S3 with Object Lock). Raises ObjectNotFoundError.
-        """
+        """Let the volume itself refuse to remove an object, whatever its lock, or not any more; return whether it can
+        (S3 with Object Lock). Raises ObjectNotFoundError."""
         del on
         self.stat(key)
         return False
 
-    def sweep(self) -> int:
-        """Remove for good what could only be hidden (`delete_many`) and is not locked any more, and what uploads left
-        that nobody continues; return how many objects are still locked."""
+    def sweep(self, may_go: Callable[[str], bool]) -> int:
+        """Remove for good what is hidden (`delete_many`, or somebody else), not locked any more, and `may_go`, and what
+        uploads left that nobody continues; return how many objects are still locked."""
+        del may_go
         return 0
 
     @abstractmethod

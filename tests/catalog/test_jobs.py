@@ -45,6 +45,14 @@ def test_a_lease_taken_by_a_clock_that_was_set_back_does_not_hold_for_years(empt
     assert taken(empty, "two").token == 2
 
 
+def test_a_lease_renewed_by_a_clock_that_is_a_little_ahead_is_not_taken_over(empty: Catalog):
+    first = taken(empty)
+    ahead = AT + timedelta(seconds=5)
+    assert empty.jobs.renew_leases([first], ahead, MINUTE) == []
+    assert empty.jobs.take_lease("job audit", "two", AT + timedelta(seconds=4), MINUTE) is None
+    assert empty.jobs.holds([first])
+
+
 def test_what_is_written_without_its_lease_is_refused_and_leaves_nothing(empty: Catalog):
     first = taken(empty)
     empty.fence = (first,)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+
+import pytest
 
 from retention.catalog.jobs import Beginning, Ending, JobOutcome
 from retention.model.clock import RunningClock, SystemClock
 from retention.services.cleaning import RUNS_KEPT, clean
 from retention.services.sessions import FOLDER
+from retention.services.volumes import shard_key
+from retention.storage.directory import DirectoryVolume
 from tests.services.move.moving import move_in
 from tests.services.world import World
 
@@ -35,6 +40,25 @@ def test_what_has_had_its_time_goes(held: World):
         assert clean(stores, stop=never).dropped == 0
         stores.clock = RunningClock(SystemClock().now() + LATER)
         assert clean(stores, stop=never).dropped == 1
+
+
+def test_what_somebody_else_hid_on_a_volume_stays_while_a_package_needs_it(
+    held: World, monkeypatch: pytest.MonkeyPatch
+):
+    package, *_ = held.packages()
+    needed = shard_key(package.package_id, 0, package.shards[0].generation)
+    replaced, unknown = shard_key(package.package_id, 0, 7), shard_key("0" * 32, 0, 0)
+    asked: dict[str, bool] = {}
+
+    def sweep(volume: DirectoryVolume, may_go: Callable[[str], bool]) -> int:
+        if volume.name == package.shards[0].volume:
+            asked.update({key: may_go(key) for key in (needed, replaced, unknown)})
+        return 0
+
+    monkeypatch.setattr(DirectoryVolume, "sweep", sweep)
+    with held.opened() as stores:
+        clean(stores, stop=never)
+    assert asked == {needed: False, replaced: True, unknown: True}
 
 
 def test_old_runs_are_forgotten(empty: World):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from retention.catalog.catalog import Catalog
 from retention.catalog.policy_records import PolicyRecord
 from retention.catalog.recalls import RecallProgress, RecallRecord
 from retention.model.clock import RehearsalClock
@@ -153,6 +154,23 @@ def test_who_asks_while_a_copy_is_there_has_it_at_once_and_keeps_it_longer(aslee
     asleep.later(KEEP / 2)
     assert len(drop_due(asleep.stores).packages) == 1
     assert {asleep.state(first), asleep.state(second)} == {RecallProgress.EXPIRED}
+
+
+def test_a_copy_that_is_asked_for_while_others_are_dropped_keeps_its_key(
+    asleep: Asleep, monkeypatch: pytest.MonkeyPatch
+):
+    asleep.ask()
+    asleep.later(DELAY)
+    recall.advance(asleep.stores)
+    asleep.later(KEEP)
+    listed = list(asleep.stores.catalog.leaving_packages(asleep.now))
+    asleep.later(-timedelta(seconds=1))
+    assert asleep.ask(reason="second opinion").state is RecallProgress.READY
+    asleep.later(timedelta(seconds=1))
+    monkeypatch.setattr(Catalog, "leaving_packages", lambda *_: iter(listed))
+    assert len(listed) == 1
+    assert drop_due(asleep.stores).packages == []
+    assert asleep.export().instances == 3
 
 
 def test_a_request_can_be_given_up(asleep: Asleep):

@@ -120,7 +120,7 @@ def test_what_is_locked_is_hidden_and_said_to_stay_until_its_date(place, volume)
         volume.stat(KEY)
     assert place.versions(OTHER_KEY) == []
     assert len(place.versions(KEY)) == 2
-    assert volume.sweep() == 1
+    assert volume.sweep(lambda _: True) == 1
     assert keys(volume) == []
 
 
@@ -131,9 +131,20 @@ def test_hidden_bytes_go_when_their_lock_is_over(ceph):
     with pytest.raises(ObjectLockedError):
         volume.delete(KEY)
     until_at = datetime.now(UTC) + MOMENT
-    while volume.sweep() and datetime.now(UTC) < until_at:
+    while volume.sweep(lambda _: True) and datetime.now(UTC) < until_at:
         time.sleep(0.2)
     assert place.versions(KEY) == []
+
+
+def test_what_somebody_hid_and_may_not_go_is_kept_by_a_sweep(place, volume):
+    for key in (KEY, OTHER_KEY):
+        put(volume, key)
+        place.client.delete_object(Bucket=place.bucket, Key=place.path(key))
+    assert volume.sweep(lambda key: key != KEY) == 0
+    assert place.versions(OTHER_KEY) == []
+    (earlier,) = volume.earlier(KEY)
+    assert earlier is not None
+    assert earlier.read_at(0, earlier.size_bytes) == b"bytes"
 
 
 def test_what_is_on_hold_is_not_even_hidden(place, volume):

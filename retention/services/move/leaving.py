@@ -13,7 +13,7 @@ from itertools import islice
 
 from retention.catalog.records import PackageSummary
 from retention.journal.envelope import NewEntry
-from retention.model.errors import KeptError, StorageError
+from retention.model.errors import KeptError, NotFoundError, StorageError
 from retention.services import commit, events, gate
 from retention.services.stores import Stores
 from retention.services.volumes import shard_key
@@ -40,19 +40,13 @@ def drop_due(stores: Stores) -> Left:
 
 
 def _drop(stores: Stores, batch: Sequence[PackageSummary], left: Left) -> None:
-    due = []
-    for package in batch:
-        problem = gate.problem_with(stores.catalog, package, why_of(package), stores.clock.now())
-        if problem is None:
-            due.append(package)
-        else:
-            left.kept.append((package, KeptError(f"package {package.package_id} stays: {problem}")))
-    if not due:
-        return
-    # What a package held that was lost and came in again is told by nothing but its own manifest: its key stays.
-    told_again = [p for p in due if p.copy_of is not None or stores.catalog.is_moved(p.package_id)]
     with stores.commit_lock.hold():
         commit.bring_up_to_date(stores)
+        due = _due(stores, batch, left)
+        if not due:
+            return
+        # What a package held that was lost and came in again is told by nothing but its own manifest: its key stays.
+        told_again = [p for p in due if p.copy_of is not None or stores.catalog.is_moved(p.package_id)]
         segments = {p.key_id: p.key_segment for p in told_again if p.key_segment is not None}
         stores.keyring.forget([package.key_id for package in told_again], segments)
     gone = _removed(stores, due, left)
@@ -61,6 +55,24 @@ def _drop(stores: Stores, batch: Sequence[PackageSummary], left: Left) -> None:
             commit.bring_up_to_date(stores)
             commit.append_locked(stores, _entries(stores, gone))
     left.packages += gone
+
+
+def _due(stores: Stores, batch: Iterable[PackageSummary], left: Left) -> list[PackageSummary]:
+    """Return which of these may go as they are now: a copy that somebody has asked for meanwhile stays."""
+    due = []
+    for listed in batch:
+        try:
+            package = stores.catalog.package(listed.package_id)
+        except NotFoundError:
+            continue  # its study was destroyed meanwhile
+        if package.drop_at is None:
+            continue  # another run was quicker
+        problem = gate.problem_with(stores.catalog, package, why_of(package), stores.clock.now())
+        if problem is None:
+            due.append(package)
+        else:
+            left.kept.append((package, KeptError(f"package {package.package_id} stays: {problem}")))
+    return due
 
 
 def why_of(package: PackageSummary) -> gate.Why:
