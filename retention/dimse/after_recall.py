@@ -97,6 +97,9 @@ class AfterRecall:
         except RetentionError as error:
             _LOG.info("%s: %s", name, error.message)
             is_done = False
+        except Exception:  # noqa: BLE001  # whatever is wrong with one, the others do not wait for it
+            _LOG.warning("%s did not succeed", name, exc_info=True)
+            is_done = False
         if is_done:
             self._waits.pop(name, None)
         else:
@@ -114,6 +117,8 @@ class AfterRecall:
             ask_back(self.stores, study, f"asked for by the device {delivery.caller}")
             raise NotReadyError("it is being recalled")
         wanted = [i for i in finder.instances(study) if i.sop_instance_uid in delivery.instances]
+        if self.callers.institution_of(delivery.caller) != delivery.institution:
+            return True  # whose device asked for it may not any more
         peer = self.callers.destination(delivery.destination, delivery.institution)
         return peer is None or not wanted or self._send(access, peer, delivery, wanted)
 

@@ -79,12 +79,17 @@ class Hardening:
         """Whether a browser says that a page of another site asks (Origin, Fetch Metadata)."""
         origin = headers.get("origin")
         if origin is not None:
-            return (
-                origin not in self._door.origins
-                and urlsplit(origin).netloc.lower() != headers["host"].lower()
-            )
+            return origin not in self._door.origins and _place_of(origin) != headers["host"].lower()
         site = headers.get("sec-fetch-site", "none")
         return site not in ("none", "same-origin") and headers.get("sec-fetch-mode") != "navigate"
+
+
+def _place_of(origin: str) -> str | None:
+    """Return the host and port of an Origin header, None of what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _malformed(scope: Scope, headers: Headers) -> JSONResponse | None:

@@ -20,7 +20,7 @@ def look_of(request: Request, media_type: str, *, is_thumbnail: bool) -> Look:
     """Read a look. Raises InputError for parameters that are not as the standard has them."""
     query = request.query_params
     quality = query.get("quality", "90")
-    if not quality.isdecimal() or not 1 <= int(quality[:4]) <= 100:
+    if len(quality) > 3 or not quality.isdecimal() or not 1 <= int(quality) <= 100:
         raise InputError("quality is a number from 1 to 100")
     viewport = _viewport(query["viewport"]) if "viewport" in query else None
     window = _window(query["window"]) if "window" in query else None

@@ -2,7 +2,7 @@
 
 What uvicorn does not do: it waits without end for the rest of a header, of a body, and for a reader that does not read.
 The invariant: a connection on which nothing gets on for two looks is closed, so that nobody holds a place for nothing;
-and one address never holds all places. It also notes the names in a caller's certificate.
+and one address (of IPv6 a whole /64) never holds all places. It also notes the names in a caller's certificate.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from retention.services.identity.accounts import network_of
 from retention.services.tls import names_of
 from retention.web import limits
 from retention.web.guard import NAMES
@@ -20,6 +21,7 @@ from retention.web.guard import NAMES
 class DoorProtocol(H11Protocol):
     """One connection."""
 
+    network: str | None = None
     _watch: asyncio.TimerHandle | None = None
     _received_bytes = 0
     _buffered_bytes = 0
@@ -28,12 +30,8 @@ class DoorProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as there
         super().connection_made(transport)
-        address = None if self.client is None else self.client[0]
-        of_one = sum(
-            other.client is not None and other.client[0] == address
-            for other in self.connections
-            if isinstance(other, H11Protocol)
-        )
+        self.network = None if self.client is None else network_of(self.client[0])
+        of_one = sum(getattr(other, "network", None) == self.network for other in self.connections)
         if of_one > limits.CONNECTIONS_OF_ONE:
             transport.abort()
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -86,3 +87,37 @@ def test_one_process_attends(asleep):
     _, after_recall, _ = asleep
     with after_recall.deliveries.attending() as first, after_recall.deliveries.attending() as second:
         assert (first, second) == (True, False)
+
+
+def test_one_that_cannot_be_made_keeps_no_other_waiting(asleep, peer, monkeypatch):
+    stores, after_recall, port = asleep
+    move(port, STUDY)
+    wake(stores)
+    ((_, delivery),) = after_recall.deliveries.waiting()
+    after_recall.deliveries.keep(replace(delivery, instances=UIDS[:1]))
+    made, names = after_recall._deliver, []
+
+    def broken(delivery):
+        names.append(delivery)
+        if len(names) == 1:
+            raise ValueError("made up")
+        return made(delivery)
+
+    monkeypatch.setattr(type(after_recall), "_deliver", lambda _, delivery: broken(delivery))
+    after_recall.look()
+    assert len(names) == 2
+    assert peer.taken
+    assert len(list(after_recall.deliveries.waiting())) == 1
+    assert len(peer.told) == 1
+
+
+def test_what_a_device_asked_for_is_not_sent_when_it_is_nobodys_any_more(asleep, peer):
+    stores, after_recall, port = asleep
+    move(port, STUDY)
+    wake(stores)
+    ((_, delivery),) = after_recall.deliveries.waiting()
+    after_recall.deliveries.done(next(after_recall.deliveries.waiting())[0])
+    after_recall.deliveries.keep(replace(delivery, caller="GONE"))
+    after_recall.look()
+    assert peer.taken == []
+    assert list(after_recall.deliveries.waiting()) == []

@@ -104,6 +104,8 @@ def test_a_role_may_what_it_is_for_and_nothing_else(hospitals, roles, finds, rea
         ({"Host": ""}, 421),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://[127.0.0.1"}, 403),
+        ({"Origin": "http://[bad]x"}, 403),
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Origin": "http://127.0.0.1"}, 200),

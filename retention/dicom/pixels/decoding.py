@@ -21,7 +21,7 @@ import retention
 from retention.dicom.pixels.limits import INSTANCE_BYTES, WAIT_S, WALL_S
 from retention.dicom.pixels.picture import Look
 from retention.dicom.pixels.reading import AS_HELD
-from retention.dicom.pixels.wire import Part, receive, send
+from retention.dicom.pixels.wire import LAST, Part, receive, send
 from retention.model.errors import NotFoundError, NotReadyError, UndecodableError
 
 
@@ -154,6 +154,8 @@ class _Process:
         if message is None:
             self.stop()
             raise UndecodableError("the decoder gave up on this instance", hint=AS_HELD)
+        if message[0].get(LAST):
+            self.stop()
         return message
 
     def stop(self) -> None:

@@ -9,6 +9,9 @@ from typing import IO, Any
 
 from retention.dicom.pixels.limits import DOCUMENT_BYTES, MESSAGE_BYTES
 
+LAST = "is_last"
+"""In an answer: the process ends now, and is asked nothing more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -11,7 +11,7 @@ from retention.dicom.pixels import frames, picture
 from retention.dicom.pixels.limits import MEMORY_BYTES, RESIDENT_BYTES, WALL_S
 from retention.dicom.pixels.picture import Look, Viewport, Window
 from retention.dicom.pixels.reading import AS_HELD
-from retention.dicom.pixels.wire import Part, receive, send
+from retention.dicom.pixels.wire import LAST, Part, receive, send
 from retention.model.errors import NotFoundError, RetentionError
 
 _Operation = Callable[[bytes, dict[str, Any]], list[Part]]
@@ -54,22 +54,28 @@ def load() -> None:
 
 
 def serve(asked: IO[bytes], answered: IO[bytes]) -> None:
-    """Answer until the other side closes, or until this process has grown too large."""
+    """Answer until the other side closes, or until this process has grown too large: it says so in its last answer."""
     while (message := receive(asked)) is not None:
         document, parts = message
         resource.setrlimit(resource.RLIMIT_CPU, _processor_limit())
-        try:
-            send(answered, {}, OPERATIONS[document["operation"]](parts[0].data, document))
-        except NotFoundError as error:
-            send(answered, {"absent": error.message})
-        except RetentionError as error:
-            send(answered, {"refused": error.message, "hint": error.hint})
-        except MemoryError:
-            send(answered, {"refused": "the instance needs too much memory to be decoded", "hint": AS_HELD})
-        except Exception:  # noqa: BLE001  # a malformed value becomes whatever pydicom makes of it
-            send(answered, {"refused": "the instance cannot be decoded", "hint": AS_HELD})
-        if _resident_bytes() > RESIDENT_BYTES:
+        answer, made = _answer(document, parts[0].data)
+        is_last = _resident_bytes() > RESIDENT_BYTES
+        send(answered, {**answer, LAST: is_last}, made)
+        if is_last:
             return
+
+
+def _answer(document: dict[str, Any], file: bytes) -> tuple[dict[str, Any], list[Part]]:
+    try:
+        return {}, OPERATIONS[document["operation"]](file, document)
+    except NotFoundError as error:
+        return {"absent": error.message}, []
+    except RetentionError as error:
+        return {"refused": error.message, "hint": error.hint}, []
+    except MemoryError:
+        return {"refused": "the instance needs too much memory to be decoded", "hint": AS_HELD}, []
+    except Exception:  # noqa: BLE001  # a malformed value becomes whatever pydicom makes of it
+        return {"refused": "the instance cannot be decoded", "hint": AS_HELD}, []
 
 
 def _processor_limit() -> tuple[int, int]:

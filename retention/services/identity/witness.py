@@ -1,8 +1,9 @@
 """Who came in and who was refused, summed up for the journal.
 
 The invariant: whoever knocks, however often, makes the journal grow by a bounded amount: a caller's log-in is written
-once an hour or a day, refusals as one entry of counts, and the longer they go on the rarer. What is not written yet
-when the machine dies is lost: it changes nothing that is held. What was given out is written at once, elsewhere.
+once an hour or a day, refusals as one entry of counts, and the longer they go on the rarer. What the journal cannot
+take now waits for the next time. What is not written yet when the machine dies is lost: it changes nothing that is
+held. What was given out is written at once, elsewhere.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from retention.journal.envelope import NewEntry
-from retention.model.errors import RetentionError
+from retention.model.errors import CatalogError, RetentionError
 from retention.services.authorisation import Caller, Method
 from retention.services.entries import access
 from retention.services.stores import PROGRAM, Stores
@@ -31,6 +32,9 @@ REMEMBERED = 1000
 ADDRESSES = 20
 FIRST_S, LONGEST_S = 10.0, 3600.0
 """Between two entries about refusals."""
+
+_Logins = dict[str, tuple[datetime, Caller]]
+_Refusals = tuple[datetime | None, dict[str, int], dict[str, int]]
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,7 +61,7 @@ class Witness:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._seen: OrderedDict[str, float] = OrderedDict()
-        self._logins: dict[str, tuple[datetime, Caller]] = {}
+        self._logins: _Logins = {}
         self._counts: Counter[str] = Counter()
         self._addresses: Counter[str] = Counter()
         self._since: datetime | None = None
@@ -88,7 +92,10 @@ class Witness:
                 self._addresses[address] += 1
 
     def flush(self, *, is_last: bool = False) -> int:
-        """Write what there is to be written now; return how many entries that was. Raises as `commit.append`."""
+        """Write what there is to be written now; return how many entries that was. Raises as `commit.append`.
+
+        What was not written is noted again; after a CatalogError it may have been written, and is not.
+        """
         now_s = self._stores.clock.monotonic_s()
         with self._lock:
             logins, self._logins = self._logins, {}
@@ -112,7 +119,13 @@ class Witness:
                 commit,
             )  # a door loads what commits when there is something to write
 
-            commit.append(self._stores, entries)
+            try:
+                commit.append(self._stores, entries)
+            except CatalogError:
+                raise
+            except Exception:
+                self._note_again(logins, refusals)
+                raise
         return len(entries)
 
     def start(self) -> None:
@@ -136,6 +149,20 @@ class Witness:
             self.flush(is_last=is_last)
         except RetentionError as error:
             _LOG.error("who came in could not be written into the journal: %s", error.message)
+        except Exception:  # noqa: BLE001  # whatever it is, this goes on
+            _LOG.error("who came in could not be written into the journal", exc_info=True)
+
+    def _note_again(self, logins: _Logins, refusals: _Refusals | None) -> None:
+        with self._lock:
+            noted = {**logins, **self._logins}
+            self._logins = dict(list(noted.items())[-REMEMBERED:])
+            if refusals is None:
+                return
+            self._since = refusals[0]
+            self._counts.update(refusals[1])
+            for address, times in refusals[2].items():
+                if address in self._addresses or len(self._addresses) < ADDRESSES:
+                    self._addresses[address] += times
 
     def _refusals(self, since: datetime, counts: dict[str, int], addresses: dict[str, int]) -> NewEntry:
         key, at = self._stores.keyring.index_key, self._stores.clock.now()

@@ -1,6 +1,7 @@
 """The decoding process: what it dies of does not reach whoever asked, and it has no more than it needs."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,17 @@ def test_it_gets_no_secret_and_cannot_write_files(decoding, monkeypatch):
         assert [line.split()[-3] for line in limits.splitlines() if line.startswith("Max file size")] == ["0"]
         opened = {os.readlink(each) for each in (place / "fd").iterdir()}
         assert all(name.startswith(("pipe:", "/dev/null")) for name in opened)
+
+
+def test_a_process_that_ends_after_its_answer_is_asked_nothing_more(monkeypatch):
+    """It has grown too large: whoever asks next gets a new one, not a refusal."""
+
+    class Grown(subprocess.Popen[bytes]):
+        def __init__(self, argv, **options):
+            code = "from retention.dicom.pixels import worker; worker.RESIDENT_BYTES = 0; worker.main()"
+            super().__init__([argv[0], "-c", code], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", Grown)
+    with Decoding(1) as decoding:
+        for _ in range(3):
+            assert decoding.native(CT)

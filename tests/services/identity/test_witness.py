@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from retention.catalog.people import RoleAt
+from retention.model.errors import LockedError
+from retention.services import commit
 from retention.services.authorisation import Caller, Method
+from retention.services.identity import witness as witness_module
 from retention.services.identity.witness import ADDRESSES, LONGEST_S, Reason, Witness
+from tests.services.world import until
 
 
 class Ticking:
@@ -70,3 +76,44 @@ def test_however_long_somebody_knocks_the_journal_hardly_grows(held):
         witness.flush()
         witness.refused(Reason.TOKEN, "x")
         assert witness.flush() == 1  # after a rest the next one is told at once
+
+
+def test_what_the_journal_cannot_take_now_is_written_the_next_time(held, monkeypatch):
+    with held.opened() as stores:
+        witness = Witness(stores)
+        witness.came_in(Caller("x-1", Method.TOKEN, NOBODYS))
+        witness.refused(Reason.PASSWORD, "10.0.0.1")
+        with monkeypatch.context() as locked:
+            locked.setattr(commit, "append", refusing)
+            for _ in range(3):
+                with pytest.raises(LockedError):
+                    witness.flush(is_last=True)
+        witness.refused(Reason.PASSWORD, "10.0.0.1")
+        assert witness.flush(is_last=True) == 2
+        assert [entry.envelope.actor for entry in entries(stores, "access.login")] == ["x-1"]
+        (refused,) = entries(stores, "access.refused")
+        assert refused.envelope.data["refused"] == {"password": 2}
+        assert witness.flush(is_last=True) == 0
+
+
+def refusing(stores, entries):
+    raise LockedError("another process commits")
+
+
+def test_whatever_keeps_the_journal_from_being_written_the_witness_goes_on(held, monkeypatch):
+    monkeypatch.setattr(witness_module, "FIRST_S", 0.01)
+    with held.opened() as stores:
+        failing = threading.Event()
+
+        def broken(stores, entries):
+            failing.set()
+            raise OSError(5, "made up")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(commit, "append", broken)
+            witness = Witness(stores)
+            witness.came_in(Caller("x-1", Method.TOKEN, NOBODYS))
+            witness.start()
+            assert failing.wait(10)
+        assert until(lambda: len(entries(stores, "access.login")) == 1)
+        witness.stop()
