@@ -1,7 +1,8 @@
 """How often somebody failed to prove who he is, and for how long nobody is listened to after that.
 
 The invariants: it is bounded, whoever asks (the least recent is forgotten first); what does not exist is counted as
-what does, so that a lockout tells nobody which accounts there are.
+what does, so that a lockout tells nobody which accounts there are; and failures are forgotten one by one, so that the
+mistakes of many people behind one address do not add up for ever.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from retention.model.errors import TooManyAttemptsError
 
 KNOWN = 10_000
 FORGOTTEN_AFTER_S = 3600.0
+"""In which as many failures as are allowed are forgotten, evenly; all of them after as long without any."""
+
 FIRST_LOCK_S = 60.0
 LONGEST_LOCK_S = 900.0
 
@@ -51,8 +54,9 @@ class Attempts:
         with self._lock:
             found = self._failures.setdefault(key, _Failures())
             self._failures.move_to_end(key)
-            if now_s - found.last_s > FORGOTTEN_AFTER_S:
-                found.count = 0
+            since_s = now_s - found.last_s
+            forgotten = self._allowed * since_s / FORGOTTEN_AFTER_S
+            found.count = 0 if since_s > FORGOTTEN_AFTER_S else max(0, found.count - int(forgotten))
             found.count += 1
             found.last_s = now_s
             beyond = found.count - self._allowed

@@ -49,12 +49,12 @@ class BearerTokens:
             raise _refused()
         try:
             claims, spec = self._verified(token)
-        except (InvalidTokenError, ValueError, TypeError, RecursionError) as error:
+            self._require_time(claims)
+            actor = Names(self._stores.keyring.index_key.secret).caller(
+                "subject", spec.issuer, str(claims["sub"])
+            )
+        except (InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise _refused() from error
-        self._require_time(claims)
-        actor = Names(self._stores.keyring.index_key.secret).caller(
-            "subject", spec.issuer, str(claims["sub"])
-        )
         return Caller(actor, Method.PROVIDER, self._grants(spec, claims))
 
     def _verified(self, token: str) -> tuple[dict[str, Any], ProviderSpec]:

@@ -45,6 +45,24 @@ def test_each_failure_more_closes_for_twice_as_long_up_to_a_bound(clock):
     assert wait_s(tries) == 0
 
 
+@pytest.mark.parametrize("every_s", [72, 600, 3000])
+def test_a_mistake_now_and_then_behind_one_address_closes_it_to_nobody(clock, every_s):
+    tries = Attempts(clock, 50)
+    for _ in range(300):
+        clock.at_s += every_s
+        tries.failed("hospital")
+        assert wait_s(tries, "hospital") == 0
+
+
+def test_who_goes_on_guessing_is_closed_out_nearly_always(clock):
+    tries, guesses = Attempts(clock, 5), 0
+    while clock.at_s < 24 * 3600:
+        tries.failed("a")
+        guesses += 1
+        clock.at_s += wait_s(tries) or 1
+    assert guesses < 130
+
+
 def test_success_forgets(clock):
     tries = Attempts(clock, 2)
     tries.failed("a")

@@ -213,6 +213,23 @@ def test_it_counts_from_when_it_was_made_until_it_ends_and_never_for_long(
             bearers.caller_of(token)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"sub": "\ud800"},
+        {"iat": -(10**400)},
+        {"exp": 10**400},
+        {"nbf": -(10**400)},
+        {"iat": float("nan")},
+        {"exp": float("nan")},
+    ],
+    ids=["sub", "iat", "exp", "nbf", "no iat", "no exp"],
+)
+def test_claims_that_cannot_be_are_refused_and_break_nothing(bearers, claims, odd):
+    with contextlib.suppress(UnknownCallerError):
+        bearers.caller_of(rs256({**claims, **odd}))
+
+
 def test_not_before(bearers, claims):
     with pytest.raises(UnknownCallerError):
         bearers.caller_of(rs256(claims | {"nbf": claims["iat"] + SKEW_S + 5}))
