@@ -75,7 +75,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("archive", type=Path)
     parser.add_argument("--studies", type=int, required=True)
-    parser.add_argument("--packages", action="store_true", help="with a package of each, so that queries find it")
+    parser.add_argument(
+        "--packages", action="store_true", help="with a package of each, so that queries find it"
+    )
     given = parser.parse_args()
     stores = open_archive(given.archive)
     try:
