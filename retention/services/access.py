@@ -6,13 +6,15 @@ help. Nothing is read on the word of a shard that is not what the journal commit
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from retention.catalog.records import PackageSummary, ShardRecord, StudyDetail
-from retention.model.clock import format_instant
+from retention.model.clock import Clock, format_instant
 from retention.model.digests import blake3_digest
 from retention.model.errors import NotReadyError, PackageLostError, StorageError, VolumeUnavailableError
 from retention.model.identifiers import PackageId
@@ -25,6 +27,8 @@ from retention.services.volumes import shard_key
 from retention.storage.volume import ObjectReader
 
 MANIFEST_CACHE = 64
+RECENT_PACKAGES = 16
+RECENT = timedelta(seconds=30)
 WHAT_WOULD_HELP = (
     "put the missing files back from a backup of their volumes and audit again, or ingest the originals again"
 )
@@ -45,6 +49,32 @@ class KnownPackage:
     reference: Reference
     sealer: Sealer
     contents: Contents
+
+
+class RecentPackages:
+    """What was known of packages a moment ago, for a process that is asked for one study again and again: a viewer
+    reads it image by image. Used by many threads.
+
+    A key is in memory for so long after it was destroyed, in a catalog that does not have its package any more.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[PackageId, tuple[datetime, KnownPackage]] = {}
+
+    def get(self, package_id: PackageId) -> KnownPackage | None:
+        with self._lock:
+            until_at, known = self._known.get(package_id, (None, None))
+        return known if until_at is not None and self._clock.now() < until_at else None
+
+    def put(self, package_id: PackageId, known: KnownPackage) -> None:
+        now = self._clock.now()
+        with self._lock:
+            self._known.pop(package_id, None)
+            kept = [*self._known.items()][-RECENT_PACKAGES + 1 :]
+            self._known = {each: value for each, value in kept if now < value[0]}
+            self._known[package_id] = (now + RECENT, known)
 
 
 class OpenPackage:
@@ -79,9 +109,12 @@ class OpenPackage:
 class PackageAccess:
     """Opens packages for reading (`from_medium`: past the page cache); remembers the manifests it read last."""
 
-    def __init__(self, stores: Stores, *, from_medium: bool = False) -> None:
+    def __init__(
+        self, stores: Stores, *, from_medium: bool = False, recent: RecentPackages | None = None
+    ) -> None:
         self._stores = stores
         self._from_medium = from_medium
+        self._recent = recent
         self._cached = lru_cache(maxsize=MANIFEST_CACHE)(self._contents)
         self._found: dict[PackageId, KnownPackage] = {}
         self.package = lru_cache(maxsize=MANIFEST_CACHE)(stores.catalog.package)
@@ -126,11 +159,15 @@ class PackageAccess:
     def known(self, package: PackageSummary) -> KnownPackage:
         """Return what must be known of a package to read it. Raises PackageLostError, KeyUnavailableError."""
         found = self._found.get(package.package_id)
+        if found is None and self._recent is not None:
+            found = self._recent.get(package.package_id)
         if found is None:
             with self.shards(package) as opened:
                 reference = _reference(package, opened)
             sealer = self._sealer(package)
             found = KnownPackage(reference, sealer, read_contents(reference.manifest, sealer))
+            if self._recent is not None:
+                self._recent.put(package.package_id, found)
         return found
 
     @contextmanager
@@ -142,6 +179,8 @@ class PackageAccess:
         if known is None:
             known = self.known(package)
         with self.shards(package) as opened:
+            if len(opened.readers) < package.protection.data and _waiting(opened.absent):
+                raise not_recalled(package, opened.absent)
             reader = PackageReader(known.reference, opened.readers, known.sealer, known.contents)
             yield OpenPackage(package, reader, opened.absent)
 

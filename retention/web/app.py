@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from retention import __version__
 from retention.dicom.pixels.decoding import Decoding
 from retention.model.layout import WebSpec
+from retention.services.access import RecentPackages
 from retention.services.authorisation import Need
 from retention.services.staging.receiver import Receiver
 from retention.services.stores import Stores
@@ -62,12 +63,13 @@ def make_app(stores: Stores, receiver: Receiver, decoding: Decoding, door: Door 
     guard = Guard(stores, door.keeper, door.witness)
     app = FastAPI(title="retention", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     add_handlers(app)
-    retrieving = Retrieving(stores, decoding)
+    recent = RecentPackages(stores.clock)
+    retrieving = Retrieving(stores, decoding, recent)
     for router in (
         health(stores, guard, app, PAGE),
         metrics(stores, guard),
         _stored(Storing(stores, receiver), guard),
-        _found(Querying(stores), guard),
+        _found(Querying(stores, recent), guard),
         _given(retrieving, guard),
         _rendered(Rendering(retrieving), guard),
     ):

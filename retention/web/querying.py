@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from retention.model.errors import InputError
 from retention.model.identifiers import InstitutionId
 from retention.model.matching import Kind, Match, match_of
-from retention.services.access import PackageAccess
+from retention.services.access import PackageAccess, RecentPackages
 from retention.services.attributes import INSTANCE, SERIES, STUDY, Keys, accepts, values_of
 from retention.services.finding import Finder, FoundInstance, FoundSeries, FoundStudy
 from retention.services.stores import Stores
@@ -35,6 +35,7 @@ class Querying:
     """Answers queries. The routes are methods, so that each has the archive it answers for."""
 
     stores: Stores
+    recent: RecentPackages
 
     def studies(self, request: Request, institution: str) -> JSONResponse:
         keys = _at_study_level(attributes.keys_of(request.query_params.multi_items()))
@@ -92,13 +93,16 @@ class Querying:
         limit = min(_number(request, "limit", most), most)
         offset = _number(request, "offset", 0)
         page = list(islice(found, offset, offset + limit + 1))
-        access = PackageAccess(self.stores)
+        access = self._access()
         answered = [with_included(self.stores, access, answer, tags) for answer in page[:limit]]
         headers = {"Warning": '299 retention "there are more results, to be asked for with offset"'}
         return JSONResponse(answered, headers=headers if len(page) > limit else None, media_type=DICOM_JSON)
 
+    def _access(self) -> PackageAccess:
+        return PackageAccess(self.stores, recent=self.recent)
+
     def _finder(self) -> Finder:
-        return Finder(self.stores, PackageAccess(self.stores))
+        return Finder(self.stores, self._access())
 
 
 def exactly(uid: str) -> Match:

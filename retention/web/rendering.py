@@ -134,7 +134,7 @@ class Rendering:
         look = look_of(request, media.media_type, is_thumbnail=True)
         number = (frame_numbers(frames) if frames else [1])[0]
         caller = institution_named(self.retrieving.stores, institution)
-        access = PackageAccess(self.retrieving.stores)
+        access = self.retrieving.access()
         wanted = self.retrieving.wanted(access, caller, study, series, instance)
         if not wanted:
             raise self.retrieving.absent(caller, study)
@@ -153,7 +153,7 @@ class Rendering:
 
     def _opened(self, institution: str, study: str, series: str, instance: str) -> _Opened:
         caller = institution_named(self.retrieving.stores, institution)
-        access = PackageAccess(self.retrieving.stores)
+        access = self.retrieving.access()
         wanted = self.retrieving.wanted(access, caller, study, series, instance)
         if not wanted:
             raise self.retrieving.absent(caller, study)
@@ -163,7 +163,7 @@ class Rendering:
         self, institution: str, path: tuple[str, str | None, str | None], numbers: list[int], look: Look
     ) -> Response:
         caller = institution_named(self.retrieving.stores, institution)
-        access = PackageAccess(self.retrieving.stores)
+        access = self.retrieving.access()
         wanted = self.retrieving.wanted(access, caller, *path)
         if not wanted:
             raise self.retrieving.absent(caller, path[0])

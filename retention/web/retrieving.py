@@ -24,7 +24,7 @@ from retention.model.errors import (
     RetentionError,
 )
 from retention.model.identifiers import InstitutionId, new_id
-from retention.services.access import PackageAccess
+from retention.services.access import PackageAccess, RecentPackages
 from retention.services.events import Names
 from retention.services.finding import Finder, FoundInstance
 from retention.services.reading import Disclosure, ReadInstance, ask_back, read_instances
@@ -56,6 +56,11 @@ class Retrieving:
 
     stores: Stores
     decoding: Decoding
+    recent: RecentPackages
+
+    def access(self) -> PackageAccess:
+        """Return a request's access to packages."""
+        return PackageAccess(self.stores, recent=self.recent)
 
     def instances(
         self,
@@ -67,7 +72,7 @@ class Retrieving:
     ) -> Response:
         """Give out instances: as they are held, or transcoded."""
         caller = institution_named(self.stores, institution)
-        access = PackageAccess(self.stores)
+        access = self.access()
         wanted = self.wanted(access, caller, study, series, instance)
         if not wanted:
             raise self.absent(caller, study)
@@ -98,7 +103,7 @@ class Retrieving:
     ) -> Response:
         """Give out attributes as DICOM JSON."""
         caller = institution_named(self.stores, institution)
-        access = PackageAccess(self.stores)
+        access = self.access()
         wanted = self.wanted(access, caller, study, series, instance)
         if not wanted:
             raise self.absent(caller, study)
