@@ -249,7 +249,8 @@ class Audit:
             return Repaired(why_not=doubt)
         is_readable = found.reference is not None and len(found.sources) >= found.package.protection.data
         if not is_readable:
-            repaired = Repaired(is_lost=True)
+            # Without a finding nothing is damaged: a shard is owed, and this method read too little to make it.
+            repaired = Repaired(is_lost=bool(found.findings))
         elif self._repair is not None:
             repaired = self._repair.repair(found)
             self._repairing.spend(sum(found.package.shards[number].size_bytes for number in repaired.made))

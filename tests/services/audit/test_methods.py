@@ -17,7 +17,7 @@ from retention.services.progress import NoProgress
 from retention.services.volumes import VolumeSet
 from retention.storage.challenge import challenge
 from retention.storage.directory import DirectoryVolume
-from tests.services.instances import OTHER_STUDY, STUDY
+from tests.services.instances import OTHER_STUDY, STUDY, instance
 from tests.services.world import World, flip
 
 LESSER = (Method.CELLS, Method.METADATA, Method.NONCE)
@@ -87,6 +87,18 @@ def test_no_lesser_method_counts_as_a_reading(held: World):
     assert [package.verified_at for package in held.packages()] == before
     held.audit()
     assert [package.verified_at for package in held.packages()] != before
+
+
+@pytest.mark.parametrize("method", LESSER)
+def test_a_package_that_owes_a_shard_is_not_lost_to_any_method(empty: World, method: Method):
+    empty.send("1.dcm", instance(1))
+    empty.volume("cold-5").rename(empty.root / "away")
+    empty.ingest(tier="cold")
+    (empty.root / "away").rename(empty.volume("cold-5"))
+    report = empty.audit(Selection(method=method))
+    assert (report.lost, report.damaged) == (0, 0)
+    assert not any(package.lost for package in empty.packages())
+    assert report.settled + empty.audit().settled == 1
 
 
 def test_a_sample_of_cells_reads_little_of_a_large_package(held: World, monkeypatch: pytest.MonkeyPatch):
