@@ -118,14 +118,14 @@ class RecallWriting:
             waiting = RECALL.c.recall_id == recall_id, RECALL.c.state == RecallProgress.REQUESTED.value
             values = {"state": RecallProgress.READY.value, "ready_at": at, "until_at": until_at}
             self._connection.execute(update(RECALL).where(*waiting).values(**values))
-            self._keep_copies(recall_id, until_at)
+            self._keep_copies(recall_id, at, until_at)
 
     def cancel(self, recall_id: str, at: datetime) -> None:
         """End a request; copies that nobody else waits for or reads may be dropped at once."""
         mine = RECALL.c.recall_id == recall_id, _IS_OPEN
         cancelled = update(RECALL).where(*mine).values(state=RecallProgress.CANCELLED.value)
         if self._connection.execute(cancelled).rowcount and not self._others(recall_id):
-            self._keep_copies(recall_id, at)
+            self._keep_copies(recall_id, at, at)
 
     def end(self, recall_ids: Sequence[str]) -> None:
         """Note that what these were for is done: nobody waits any more."""
@@ -151,12 +151,13 @@ class RecallWriting:
         others = select(RECALL.c.id).where(RECALL.c.study_row == study, _IS_OPEN)
         return self._connection.execute(others).first() is not None
 
-    def _keep_copies(self, recall_id: str, until_at: datetime) -> None:
+    def _keep_copies(self, recall_id: str, at: datetime, until_at: datetime) -> None:
+        """Let copies stay until an instant; one whose time is over at `at` may have lost its key: it goes."""
         study = select(RECALL.c.study_row).where(RECALL.c.recall_id == recall_id).scalar_subquery()
         copies = (
             PACKAGE.c.study_row == study,
             PACKAGE.c.copy_of_row.is_not(None),
-            PACKAGE.c.drop_at.is_not(None),
+            PACKAGE.c.drop_at > at,
         )
         self._connection.execute(update(PACKAGE).where(*copies).values(drop_at=until_at))
 

@@ -222,12 +222,20 @@ class PackageAccess:
 
 
 def recalled_copies(stores: Stores, packages: Iterable[PackageSummary]) -> dict[PackageId, PackageSummary]:
-    """Return the recalled copies among packages of a study, by the package that now stands for what was copied."""
+    """Return the recalled copies among packages of a study, by the package that now stands for what was copied.
+
+    One whose time is over counts no more: it may lie there, and its key be destroyed.
+    """
     return {
         stores.catalog.successor_of(package.copy_of).package_id: package
         for package in packages
-        if package.copy_of is not None
+        if package.copy_of is not None and is_in_time(stores, package)
     }
+
+
+def is_in_time(stores: Stores, copied: PackageSummary) -> bool:
+    """Whether a recalled copy can still be read."""
+    return copied.drop_at is not None and copied.drop_at > stores.clock.now()
 
 
 def not_recalled(package: PackageSummary, absent: Mapping[int, StorageError]) -> NotReadyError:

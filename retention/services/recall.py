@@ -31,7 +31,7 @@ from retention.model.identifiers import KeyId, PackageId, new_id
 from retention.model.layout import TierSpec
 from retention.model.patient import PatientIdentity
 from retention.services import commit, events
-from retention.services.access import recalled_copies
+from retention.services.access import is_in_time, recalled_copies
 from retention.services.audit.on_recall import audit_recalled
 from retention.services.entries import recalls as entries
 from retention.services.events import Names
@@ -311,7 +311,9 @@ class _Copying:
             commit.bring_up_to_date(stores)
             fits = all(
                 not stores.catalog.package(source.package_id).is_superseded
-                and not stores.catalog.copies_of(source.package_id)
+                and not any(
+                    is_in_time(stores, copied) for copied in stores.catalog.copies_of(source.package_id)
+                )
                 for source in sources
             )
             if fits:

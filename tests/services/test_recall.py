@@ -173,6 +173,23 @@ def test_a_copy_that_is_asked_for_while_others_are_dropped_keeps_its_key(
     assert asleep.export().instances == 3
 
 
+def test_a_copy_that_a_volume_would_not_give_up_is_none_for_who_asks_again(asleep: Asleep):
+    asleep.ask()
+    asleep.later(DELAY)
+    recall.advance(asleep.stores)
+    asleep.later(KEEP)
+    away = asleep.world.root / "away"
+    asleep.world.volume("hot-b").rename(away)
+    asleep.stores.volumes.states()
+    assert drop_due(asleep.stores).packages == []  # its key is gone, and a shard lies on
+    away.rename(asleep.world.volume("hot-b"))
+    again = asleep.ask(reason="second opinion")
+    asleep.later(DELAY)
+    recall.advance(asleep.stores)
+    assert asleep.state(again) is RecallProgress.READY
+    assert asleep.export().instances == 3
+
+
 def test_a_request_can_be_given_up(asleep: Asleep):
     asked = asleep.ask()
     assert recall.cancel(asleep.stores, asked.recall_id).state is RecallProgress.CANCELLED

@@ -23,7 +23,7 @@ from retention.package.manifest import BlockRow, Contents
 from retention.package.records import ShardHeader
 from retention.package.sealing import Sealer, block_number
 from retention.package.writer import PackageWriter
-from retention.services.access import OpenPackage, PackageAccess
+from retention.services.access import OpenPackage, PackageAccess, is_in_time
 from retention.services.making import MadePackage
 from retention.services.move.budget import Budget
 from retention.services.stores import Stores
@@ -109,7 +109,8 @@ class Recoder:
         try:
             known = self._access.known(package)
         except NotReadyError:
-            copies = self._stores.catalog.copies_of(package.package_id)
+            found = self._stores.catalog.copies_of(package.package_id)
+            copies = [copied for copied in found if is_in_time(self._stores, copied)]
             if not copies:
                 raise
             source = copies[0]
