@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 from retention.cli import exit_codes
-from retention.cli.catalogue import Messages
+from retention.cli.catalogue import FALLBACK, Messages
 from retention.model.clock import Clock, RehearsalClock, SystemClock, parse_instant
 from retention.model.errors import ArchiveNotFoundError, UsageError
 
@@ -72,6 +72,14 @@ class Invocation:
     def say(self, key: str, /, **values: object) -> str:
         """Return a message of the catalogue in the language of this call."""
         return Messages(self.language).say(key, **values)
+
+    def told(self, text: str) -> str:
+        """Return what something below the command line says, an error or a reason, in the language of this call."""
+        if self.language == FALLBACK:
+            return text
+        from retention.cli.translating import translated
+
+        return translated(text, self.language)
 
     def usage_error(self, key: str, /, **values: object) -> UsageError:
         """Return the error of that key in the catalogue, with the hint beside it."""

@@ -11,7 +11,6 @@ import os
 import sys
 from typing import Any, TextIO
 
-from retention.cli.catalogue import FALLBACK
 from retention.cli.invocation import Document, Invocation, Result
 from retention.cli.text import alarming, harmless
 from retention.model.errors import RetentionError
@@ -64,12 +63,8 @@ def show(invocation: Invocation, result: Result[Document]) -> None:
 
 def show_error(invocation: Invocation, error: RetentionError) -> None:
     """Print why a command stopped: for people on stderr, for machines as the document on stdout."""
-    message, hint = error.message, error.hint
-    if invocation.language != FALLBACK:
-        from retention.cli.translating import translated
-
-        message = translated(message, invocation.language)
-        hint = None if hint is None else translated(hint, invocation.language)
+    message = invocation.told(error.message)
+    hint = None if error.hint is None else invocation.told(error.hint)
     complain(invocation, message, hint)
     if invocation.prints_json:
         print_document(invocation, error={"code": error.code, "message": message, "hint": hint})

@@ -55,6 +55,9 @@ class _Entry:
 def translated(text: str, language: str) -> str:
     """Return an error's message or hint, or a reason that a command shows, in a language, or as it is."""
     errors, everything = _load(language)
+    said = _one(text, everything)
+    if said is not None:
+        return said
     for entry in errors:
         values = entry.read(text)
         if values is not None:

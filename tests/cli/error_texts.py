@@ -120,6 +120,13 @@ class Module:
                 yield from ((node.lineno, each) for each in node.args[:1])
                 yield from ((node.lineno, word.value) for word in node.keywords if word.arg == "hint")
 
+    def arguments(self, names: set[str]) -> Iterator[ast.expr]:
+        """Whatever calls of these names are given."""
+        for node in self.nodes:
+            if isinstance(node, ast.Call) and called(node) in names:
+                yield from node.args
+                yield from (word.value for word in node.keywords)
+
     def filled_in(self, node: ast.expr) -> Iterator[str]:
         """The texts that can stand in the places of an expression."""
         written = [node, *self.given.get(node.id, [])] if isinstance(node, ast.Name) else [node]

@@ -17,6 +17,17 @@ from tests.cli.error_texts import Module
 ROOT = Path(retention.__file__).parent
 DOORS = ("web", "dimse")
 """What only these say is an answer of a protocol, in English."""
+FINDINGS = {
+    "CatalogProblem",
+    "Check",
+    "Disagreement",
+    "Finding",
+    "HistoryProblem",
+    "JournalProblem",
+    "KeyringProblem",
+    "SealProblem",
+}
+"""What commands show of what they found. What is wrong with archive.yaml itself is said by the reader of YAML."""
 ERRORS = tables_of("fr")["errors"]
 PHRASES = tables_of("fr")["phrases"]
 MODULES = {path.relative_to(ROOT): Module(path) for path in sorted(ROOT.rglob("*.py"))}
@@ -47,6 +58,18 @@ def test_every_phrase_that_is_filled_into_an_error_is_translated():
         for where, module, said in _said()
         for text in module.filled_in(said)
         if " " in text and text not in ERRORS and text not in PHRASES
+    ]
+    assert lacking == []
+
+
+def test_every_text_of_every_finding_is_translated():
+    lacking = [
+        f"{path}: {text}"
+        for path, module in MODULES.items()
+        if path.parts[0] not in (*DOORS, "settings")
+        for said in module.arguments(FINDINGS)
+        for text in (*module.texts(said), *module.filled_in(said))
+        if re.search(" [a-z]|[a-z] ", text) and text not in ERRORS and text not in PHRASES
     ]
     assert lacking == []
 
@@ -97,13 +120,18 @@ def test_a_translation_says_everything_that_is_filled_in(table):
             "archive.yaml laisse partir des dossiers plus tôt ou avec moins de contrôle :\n  a\n  b",
         ),
         (
-            "no replica of the journal can be read (a: volume a: it is read-only; b: volume b: no object k)",
-            "aucune réplique du journal ne peut être lue (a : volume a : il est en lecture seule ; b : volume b : pas d'objet k)",
+            "no replica of the journal can be read (volume a: it is read-only; b: no place)",
+            "aucune réplique du journal ne peut être lue (volume a : il est en lecture seule ; b : no place)",
         ),
         (
-            "volume a: a sync failed earlier; what was written there and not yet confirmed is condemned",
-            "volume a : une synchronisation a échoué plus tôt ; ce qui y a été écrit et n'est pas encore confirmé est condamné",
+            "volume a: it ends too early; what was written there and not yet confirmed is condemned",
+            "volume a : il finit trop tôt ; ce qui y a été écrit et n'est pas encore confirmé est condamné",
         ),
+        (
+            "survives the loss of 2 volumes, of the disk they share: none",
+            "survit à la perte de 2 volumes ; du disque qu'ils partagent : non",
+        ),
+        ("CONFLICT: last_visit_unconfirmed", "CONFLICT : dernier passage non confirmé"),
         ("something that nobody has translated", "something that nobody has translated"),
     ],
 )

@@ -171,8 +171,10 @@ def doctor() -> Result[Doctor]:
     lines = []
     for check in checks:
         status = toned(check.status.value, f"{check.status.value:8}")
-        lines.append(f"{status} {current.say('doctor.check', name=check.name, detail=check.detail)}")
+        lines.append(
+            f"{status} {current.say('doctor.check', name=current.told(check.name), detail=current.told(check.detail))}"
+        )
         if check.hint:
-            lines.append(f"{'':8} {current.say('errors.hint', hint=check.hint)}")
+            lines.append(f"{'':8} {current.say('errors.hint', hint=current.told(check.hint))}")
     failed = any(check.is_failed for check in checks)
     return Result(data, lines, exit_codes.FINDINGS if failed else exit_codes.DONE)

@@ -184,7 +184,7 @@ def _finding(number: int, finding: Finding) -> AuditFinding:
 def _line(number: int, finding: Finding) -> str:
     what = finding.subject or current.say("audit.shard", shard=finding.shard, package=finding.package)
     kind = toned(finding.kind.value, f"{finding.kind.value:10}")
-    text = current.say("audit.finding", volume=finding.volume, what=what, detail=finding.detail)
+    text = current.say("audit.finding", volume=finding.volume, what=what, detail=current.told(finding.detail))
     outcome = toned("repaired" if finding.repaired else "failed", current.say(_OUTCOMES[finding.repaired]))
     return f"  {number:4} {kind} {text} [{outcome}]"
 

@@ -63,7 +63,9 @@ def write_history() -> Result[AuditHistory]:
         "problems": [f"{problem.day}: {problem.detail}" for problem in problems],
     }
     lines = [current.say("audit.history", days=len(written), folder=folder)]
-    lines += [current.say("audit.history_problem", problem=problem) for problem in data["problems"]]
+    lines += [
+        current.say("audit.history_problem", problem=current.told(problem)) for problem in data["problems"]
+    ]
     return Result(data, iter(lines), exit_codes.FINDINGS if problems else exit_codes.DONE)
 
 
@@ -160,7 +162,9 @@ def _lines(coverage: Coverage, problems: list[str]) -> Iterator[str]:
             )
     for alarm in coverage.alarms:
         yield toned("failed", current.say(f"audit.alarm_{alarm.value.replace('-', '_')}"))
-    yield from (toned("failed", current.say("audit.disagrees", problem=problem)) for problem in problems)
+    yield from (
+        toned("failed", current.say("audit.disagrees", problem=current.told(problem))) for problem in problems
+    )
 
 
 def _row(tier: TierCoverage) -> list[str]:

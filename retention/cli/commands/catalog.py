@@ -35,7 +35,10 @@ def check() -> Result[CatalogCheck]:
         "problems": [{"kind": problem.kind, "detail": problem.detail} for problem in report.problems],
     }
     lines = [current.say("catalog.checked", studies=report.studies, packages=report.packages)]
-    lines += [current.say("catalog.problem", kind=each.kind, detail=each.detail) for each in report.problems]
+    lines += [
+        current.say("catalog.problem", kind=each.kind, detail=current.told(each.detail))
+        for each in report.problems
+    ]
     return Result(data, lines, exit_codes.FINDINGS if report.problems else exit_codes.DONE)
 
 

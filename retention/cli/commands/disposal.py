@@ -95,7 +95,7 @@ def show(proposal: Identifier) -> Result[Disposals]:
             "studies": _studies(stores, record),
         }
     rows = (
-        [s["study_uid"] or s["study"], s["outcome"], s["why"], s["keep_until"] or "-"]
+        [s["study_uid"] or s["study"], s["outcome"], current.told(s["why"]), s["keep_until"] or "-"]
         for s in data["studies"]
     )
     names = [current.say(f"disposal.{name}") for name in ("study", "outcome", "why", "until")]
@@ -140,9 +140,12 @@ def execute(proposal: Identifier) -> Result[DisposalExecute]:
     }
     lines = [
         current.say("disposal.destroyed", studies=done.destroyed, certificate=", ".join(number)),
-        *(current.say("disposal.left_out", study=study.study, why=why) for study, why in done.left_out),
         *(
-            current.say("disposal.remains", volume=volume, key=key, why=why)
+            current.say("disposal.left_out", study=study.study, why=current.told(why))
+            for study, why in done.left_out
+        ),
+        *(
+            current.say("disposal.remains", volume=volume, key=key, why=current.told(why))
             for volume, key, why in done.remains
         ),
     ]

@@ -63,7 +63,9 @@ def place(
         record = holds.place(stores, holds.Case(where, owner, reason, day, study, patient, query))
         row = _row(stores, record)
         for volume, error in mirror_holds(stores).problems:
-            remark(current, current.say("hold.not_mirrored", volume=volume, message=error.message))
+            remark(
+                current, current.say("hold.not_mirrored", volume=volume, message=current.told(error.message))
+            )
     return Result({"holds": [row]}, [current.say("hold.placed", id=row["id"]), *_lines([row])], rows="holds")
 
 

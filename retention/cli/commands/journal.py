@@ -103,8 +103,10 @@ def _verified(found: Verification) -> Iterator[str]:
             yield current.say("journal.first_bad", entry=found.first_bad)
     for problem in found.problems:
         volume = problem.replica or "-"
-        yield current.say("journal.problem", volume=volume, file=problem.key, detail=problem.detail)
-    yield from (current.say("journal.compared", what=what) for what in found.compared_with)
+        yield current.say(
+            "journal.problem", volume=volume, file=problem.key, detail=current.told(problem.detail)
+        )
+    yield from (current.say("journal.compared", what=current.told(what)) for what in found.compared_with)
     yield current.say("journal.sealed", seals=found.seals, sealed=found.sealed, timestamps=found.timestamps)
     if found.lapsed:
         yield current.say("journal.lapsed", lapsed=found.lapsed)

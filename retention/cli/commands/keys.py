@@ -187,5 +187,5 @@ def recover(recovery_key_file: RecoveryKeyFile = None, share: Shares = None) -> 
             keys.record(stores, KEYS_RECOVER, keys.about(means, named))
     except ArchiveError as error:  # the catalog is gone too, for instance: the key is back all the same
         data["recorded"] = False
-        lines.append(current.say("keys.not_recorded", why=error.message))
+        lines.append(current.say("keys.not_recorded", why=current.told(error.message)))
     return Result(data, lines)

@@ -222,8 +222,11 @@ def _lines(data: LifecycleRun) -> Iterator[str]:
     if data["findings"]:
         yield current.say("recall.findings", count=data["findings"])
     for message in [*(kept["message"] for kept in data["kept"]), *data["unlocked"]]:
-        yield current.say("lifecycle.kept", message=message)
+        yield current.say("lifecycle.kept", message=current.told(message))
     for problem in data["problems"]:
         yield current.say(
-            "lifecycle.problem", study=problem["study_uid"], tier=problem["to"], message=problem["message"]
+            "lifecycle.problem",
+            study=problem["study_uid"],
+            tier=problem["to"],
+            message=current.told(problem["message"]),
         )

@@ -141,7 +141,7 @@ def _lines(
     )
     yield from table_lines([current.say(name) for name in names], map(_cells, rows))
     for problem in problems:
-        yield current.say("recall.problem", id=problem["id"], message=problem["message"])
+        yield current.say("recall.problem", id=problem["id"], message=current.told(problem["message"]))
 
 
 def _cells(row: RecallRequest) -> list[str]:

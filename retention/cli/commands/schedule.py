@@ -175,7 +175,7 @@ def _list_lines(data: ScheduleList) -> Iterator[str]:
     for row in rows:
         last = row["last"]
         if last is not None and last["detail"]:
-            yield current.say("schedule.detail", name=row["name"], detail=last["detail"])
+            yield current.say("schedule.detail", name=row["name"], detail=current.told(last["detail"]))
         if row["paused"] is not None:
             by, reason = row["paused_by"] or "-", row["reason"] or "-"
             yield current.say("schedule.why", name=row["name"], by=by, reason=reason)
@@ -199,7 +199,7 @@ def _run_lines(row: JobRow) -> Iterator[str]:
     if last is not None:
         yield current.say("schedule.ran", name=row["name"], did=_did(last))
         if last["detail"]:
-            yield current.say("schedule.detail", name=row["name"], detail=last["detail"])
+            yield current.say("schedule.detail", name=row["name"], detail=current.told(last["detail"]))
         if last["left"]:
             yield current.say("schedule.left", name=row["name"])
 

@@ -179,7 +179,7 @@ def _exported(data: StudyExport) -> Iterator[str]:
         directory=data["directory"],
     )
     for problem in data["problems"]:
-        yield current.say("study.failed", message=problem["message"])
+        yield current.say("study.failed", message=current.told(problem["message"]))
 
 
 def _text(value: object) -> str | None:

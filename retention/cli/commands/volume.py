@@ -92,7 +92,10 @@ def locks() -> Result[VolumeLocks]:
         "problems": [{"volume": volume, "message": error.message} for volume, error in done.problems],
     }
     lines = [current.say("volume.locked", locked=done.locked, hidden=done.hidden)]
-    lines += [current.say("volume.problem", problem=problem["message"]) for problem in data["problems"]]
+    lines += [
+        current.say("volume.problem", problem=current.told(problem["message"]))
+        for problem in data["problems"]
+    ]
     return Result(data, lines, exit_codes.FINDINGS if done.problems else exit_codes.DONE)
 
 
@@ -155,6 +158,6 @@ def _lines(data: Volumes) -> Iterator[str]:
             domains=tier["survives_domains"] or current.say("volume.none"),
         )
         if tier["problem"]:
-            yield current.say("volume.problem", problem=tier["problem"])
+            yield current.say("volume.problem", problem=current.told(tier["problem"]))
     if data["write_debt"]:
         yield current.say("volume.debt", count=data["write_debt"])

@@ -36,8 +36,9 @@ class Disagreement:
     detail: str
 
     def __str__(self) -> str:
-        shard = "" if self.shard is None else f", shard {self.shard}"
-        return f"{self.subject}{shard}: {self.detail}"
+        if self.shard is None:
+            return f"{self.subject}: {self.detail}"
+        return f"{self.subject}, shard {self.shard}: {self.detail}"
 
 
 def disagreements(stores: Stores, limit: int = LISTED) -> list[Disagreement]:
