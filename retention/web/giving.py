@@ -1,17 +1,57 @@
-"""Giving out one thing whose bytes never change: entity tags, conditions and ranges (RFC 9110 §§8.8.3, 13, 14)."""
+"""Giving out one thing whose bytes never change: entity tags, conditions and ranges (RFC 9110 §§8.8.3, 13, 14).
+
+And several, one after another.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING
 
+from anyio import CancelScope
+from anyio.to_thread import run_sync
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 
+from retention.model.identifiers import new_id
+from retention.web.multipart import written
 from retention.web.problems import problem
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 CACHE = "private, no-cache"
 """A client may keep it, and asks whether it may still see it: what a person may see changes."""
+
+
+class Streamed(StreamingResponse):
+    """Parts in multipart/related, made while they are sent.
+
+    The invariant: when the answer is over, also because the client is gone, `source` is closed. Its end writes down
+    what was given out, and nobody keeps that from being written by hanging up.
+    """
+
+    def __init__(
+        self,
+        parts: Iterable[tuple[str, bytes]],
+        media_type: str,
+        source: Generator[tuple[str, bytes]] | None = None,
+    ) -> None:
+        boundary = new_id()
+        kind = f'multipart/related; type="{media_type}"; boundary={boundary}'
+        super().__init__(written(boundary, iter(parts)), headers={"Content-Type": kind})
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self._source is not None:
+                with CancelScope(shield=True):
+                    await run_sync(self._source.close)
 
 
 def entity_tag(*parts: object) -> str:

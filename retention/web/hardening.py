@@ -98,6 +98,10 @@ def _malformed(scope: Scope, headers: Headers) -> JSONResponse | None:
         return problem(431, "the header of the request is too long")
     if _HIDDEN.search(scope.get("raw_path", b"")):
         return problem(400, "a path does not hide its slashes")
+    if "transfer-encoding" in headers and "content-length" in headers:
+        refused = problem(400, "a request says once how long it is")
+        refused.headers["Connection"] = "close"  # RFC 9112 §6.1: what follows may be another's
+        return refused
     if headers.get("content-encoding", "identity").lower() != "identity":
         return problem(415, "content is taken as it is, not compressed")
     query = scope["query_string"].decode("latin-1")

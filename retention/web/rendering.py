@@ -5,18 +5,16 @@ Nothing of it is decoded in this process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import chain
 
 from fastapi import Request, Response
-from fastapi.responses import StreamingResponse
 
 from retention.dicom.pixels.decoding import Decoding
 from retention.dicom.pixels.picture import Look
 from retention.dicom.pixels.wire import Part
 from retention.model.errors import InputError, NotFoundError, RetentionError
-from retention.model.identifiers import new_id
 from retention.services.access import PackageAccess
 from retention.services.finding import FoundInstance
 from retention.services.reading import Disclosure, read_instances
@@ -29,10 +27,9 @@ from retention.web.accepting import (
     part_type,
 )
 from retention.web.callers import institution_named
-from retention.web.giving import entity_tag, given, is_known, unchanged
+from retention.web.giving import Streamed, entity_tag, given, is_known, unchanged
 from retention.web.limits import FRAME_LIST, THUMBNAIL_TRIES
 from retention.web.looks import look_of, media_of
-from retention.web.multipart import written
 from retention.web.problems import problem
 from retention.web.retrieving import Retrieving, content_of
 
@@ -64,7 +61,7 @@ class Rendering:
         parts = self.decoding.frames(opened.read(), numbers, as_held=as_held)
         opened.record()
         if in_parts:
-            return _multipart(
+            return Streamed(
                 ((_media_type(part), part.data) for part in parts), _media_type(parts[0], plain=True)
             )
         return given(request, parts[0].data, _media_type(parts[0]), tag)
@@ -85,9 +82,7 @@ class Rendering:
         opened.record()
         if is_single and len(parts) == 1:
             return given(request, parts[0].data, _media_type(parts[0]), tag)
-        return _multipart(
-            ((_media_type(part), part.data) for part in parts), _media_type(parts[0], plain=True)
-        )
+        return Streamed(((_media_type(part), part.data) for part in parts), _media_type(parts[0], plain=True))
 
     def rendered(
         self,
@@ -116,7 +111,7 @@ class Rendering:
         opened.record()
         if media.alone:
             return given(request, picture, look.media_type, tag)
-        return _multipart(iter([(look.media_type, picture)]), look.media_type)
+        return Streamed([(look.media_type, picture)], look.media_type)
 
     def thumbnail(
         self,
@@ -171,11 +166,11 @@ class Rendering:
         first = next(pictures, None)
         if first is None:
             raise NotFoundError("nothing of it can be shown", hint="ask for its instances")
-        return _multipart(chain([first], pictures), look.media_type)
+        return Streamed(chain([first], pictures), look.media_type, pictures)
 
     def _shown(
         self, access: PackageAccess, wanted: list[FoundInstance], numbers: list[int], look: Look
-    ) -> Iterator[tuple[str, bytes]]:
+    ) -> Generator[tuple[str, bytes]]:
         """Yield pictures. What has no pixels has none; what cannot be shown breaks the answer off."""
         disclosure = Disclosure()
         try:
@@ -248,12 +243,6 @@ def _media_type(part: Part, *, plain: bool = False) -> str:
         return OCTETS
     name = MEDIA_TYPES.get(part.transfer_syntax_uid, OCTETS)
     return name if plain else f"{name}; transfer-syntax={part.transfer_syntax_uid}"
-
-
-def _multipart(parts: Iterator[tuple[str, bytes]], media_type: str) -> Response:
-    boundary = new_id()
-    kind = f'multipart/related; type="{media_type}"; boundary={boundary}'
-    return StreamingResponse(written(boundary, parts), headers={"Content-Type": kind})
 
 
 def _from_the_middle(wanted: list[FoundInstance]) -> list[FoundInstance]:

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 
 from retention.dicom.json_model import metadata_of
 from retention.dicom.pixels.decoding import Decoding
@@ -23,7 +23,7 @@ from retention.model.errors import (
     NotReadyError,
     RetentionError,
 )
-from retention.model.identifiers import InstitutionId, new_id
+from retention.model.identifiers import InstitutionId
 from retention.services.access import PackageAccess, RecentPackages
 from retention.services.events import Names
 from retention.services.finding import Finder, FoundInstance
@@ -32,8 +32,7 @@ from retention.services.stores import Stores
 from retention.web import attributes
 from retention.web.accepting import DICOM, EXPLICIT_LITTLE, is_multipart, media_ranges, part_type
 from retention.web.callers import institution_named
-from retention.web.giving import CACHE, entity_tag, given, is_known, unchanged
-from retention.web.multipart import written
+from retention.web.giving import CACHE, Streamed, entity_tag, given, is_known, unchanged
 from retention.web.places import base_of
 from retention.web.problems import ABSENT, GONE, problem
 from retention.web.querying import DICOM_JSON, exactly
@@ -88,10 +87,7 @@ class Retrieving:
         if not chosen.in_parts:
             given_out.close()
             return given(request, first[1], DICOM, tag)
-        boundary = new_id()
-        kind = f'multipart/related; type="{DICOM}"; boundary={boundary}'
-        body = written(boundary, chain([first], given_out))
-        return StreamingResponse(body, headers={"Content-Type": kind})
+        return Streamed(chain([first], given_out), DICOM, given_out)
 
     def metadata(
         self,

@@ -167,6 +167,14 @@ def test_bodies_that_lie_are_refused(door, name):
     assert lives(door)
 
 
+def test_after_a_request_of_two_lengths_nothing_is_taken_for_a_request(door):
+    """RFC 9112 §6.1: what stands behind it may have been put there by somebody else."""
+    asked = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n" + CHUNKED + b"0\r\n\r\n"
+    said = ask(door, asked + get(b"/openapi.json"))
+    assert (status(said), said.count(b"HTTP/1.1 ")) == (400, 1)
+    assert lives(door)
+
+
 def flood(door, head, pieces):
     """Send a chunked body; return what is said, and how much was taken."""
     taken = 0
