@@ -19,12 +19,14 @@ from retention.model.errors import VolumeFullError
 from retention.model.identifiers import InstitutionId, new_id
 from retention.services import commit
 from retention.services.durable_file import write_durably
-from retention.services.events import list_of, text_of
+from retention.services.events import QUARANTINE_EXPORT, STUDY_EXPORT, list_of, text_of
 from retention.services.stores import Stores
 
 FOLDER = "disclosures"
 LATE = "late"
 ENTRIES_AT_ONCE = 1000
+DISCLOSURES = (STUDY_EXPORT, QUARANTINE_EXPORT)
+"""What a file may tell of: nothing else gets into the journal by this way."""
 
 
 def disclose(stores: Stores, entries: Sequence[NewEntry]) -> None:
@@ -102,6 +104,8 @@ def _decoded(stores: Stores, row: JsonValue, name: str) -> NewEntry:
     objects, data, institution = row["objects"], row["data"], row["institution"]
     if not isinstance(objects, dict) or not isinstance(data, dict):
         raise TypeError("a disclosure that was kept has another form")
+    if row["action"] not in DISCLOSURES:
+        raise ValueError("this is no disclosure")
     late: dict[str, JsonValue] = {"at": format_instant(parse_instant(text_of(row, "at"))), "kept": name}
     return NewEntry(
         stores.clock.now(),

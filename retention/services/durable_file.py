@@ -9,15 +9,21 @@ from pathlib import Path
 
 def write_durably(path: Path, document: dict[str, object]) -> None:
     """Write a file that is whole under its name, durably; its folder is made. Raises OSError."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        _sync(path.parent.parent)
     beside = path.with_suffix(".new")
     with open(beside, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         json.dump(document, file)
         file.flush()
         os.fsync(file.fileno())
     beside.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

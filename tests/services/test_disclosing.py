@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from retention.model.errors import VolumeFullError
 from retention.services import disclosing
 from retention.services.disclosing import enter_late, waiting
+from retention.services.durable_file import write_durably
+from retention.services.entries.holds import HOLD_RELEASE
 from retention.services.events import STUDY_EXPORT
 from retention.services.progress import NoProgress
 from retention.services.retrieve import export_study
@@ -75,10 +78,35 @@ def test_nothing_is_given_when_it_can_be_written_nowhere(held: World, tmp_path: 
     assert written(tmp_path / "out") == {}
 
 
+def test_the_folder_of_what_is_kept_outlives_a_power_cut(held: World, monkeypatch: pytest.MonkeyPatch):
+    synced: list[str] = []
+    honest = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        honest(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_durably(held.root / disclosing.FOLDER / "a.json", {"entries": []})
+    assert str(held.root) in synced
+
+
 def test_a_file_that_somebody_changed_stays_and_hinders_nobody(held: World):
     folder = held.root / disclosing.FOLDER
     folder.mkdir()
-    for name, content in {"a": "no json", "b": json.dumps({"entries": [{}]})}.items():
+    told = {
+        "at": "2026-11-24T05:32:03.000000Z",
+        "actor": "dr",
+        "institution": None,
+        "objects": {},
+        "data": {},
+    }
+    forged = {"entries": [{**told, "action": HOLD_RELEASE}]}
+    for name, content in {
+        "a": "no json",
+        "b": json.dumps({"entries": [{}]}),
+        "c": json.dumps(forged),
+    }.items():
         (folder / f"{name}.json").write_text(content)
     with held.opened():
-        assert len(waiting(held.root)) == 2
+        assert len(waiting(held.root)) == 3
