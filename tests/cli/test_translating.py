@@ -145,3 +145,9 @@ def test_the_program_refuses_in_french_on_the_terminal_and_in_json(archive):
     told = program(*words)
     assert "il n'y a pas de gel ffff" in told.err
     assert program("--json", *words).error["hint"] == "retention hold list les montre"
+
+
+def test_what_a_command_finds_is_french_for_people_and_english_for_programs(archive):
+    words = ("--archive", archive, "--lang", "fr", "doctor")
+    assert "catalogue : son propre contrôle ne trouve rien" in program(*words).out
+    assert program("--json", *words).data["checks"][0]["detail"] == "its own check finds nothing"
