@@ -12,9 +12,10 @@ MOST_EXPOSED = 20
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
-def test_the_service_is_closed():
+@pytest.mark.parametrize("unit", ["retention.service", "retention-scheduler.service"])
+def test_the_service_is_closed(unit):
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=yes", f"--threshold={MOST_EXPOSED}", "retention.service"],
+        ["systemd-analyze", "security", "--offline=yes", f"--threshold={MOST_EXPOSED}", unit],
         cwd=DEPLOY, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
