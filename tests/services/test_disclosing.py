@@ -94,7 +94,7 @@ def test_the_folder_of_what_is_kept_outlives_a_power_cut(held: World, monkeypatc
 def test_a_file_that_somebody_changed_stays_and_hinders_nobody(held: World):
     folder = held.root / disclosing.FOLDER
     folder.mkdir()
-    told = {
+    told: dict[str, object] = {
         "at": "2026-11-24T05:32:03.000000Z",
         "actor": "dr",
         "institution": None,

@@ -14,6 +14,8 @@ from retention.services.audit.examine import Examination
 
 ENOUGH_SHARDS = 100
 """Fewer readings than this say nothing about a machine."""
+LEAST_SHARE = 0.1
+"""A volume of which less than this share of the average was read is left out: it may be sound by chance."""
 
 
 class Doubt:
@@ -36,7 +38,9 @@ class Doubt:
     def why(self) -> str | None:
         """Return why nothing should be repaired any more, None as long as it may be."""
         if self._why is None and sum(self._read.values()) >= ENOUGH_SHARDS:
-            in_order = sorted(self._read, key=lambda volume: self._bad[volume] / self._read[volume])
+            enough = sum(self._read.values()) / len(self._read) * LEAST_SHARE
+            judged = [volume for volume, read in self._read.items() if read >= enough]
+            in_order = sorted(judged, key=lambda volume: self._bad[volume] / self._read[volume])
             better = in_order[: max(1, len(in_order) // 2)]
             read, bad = (sum(counts[volume] for volume in better) for counts in (self._read, self._bad))
             if bad / read > self._stop_at:

@@ -47,6 +47,14 @@ def test_damage_everywhere_is_not_believed():
     assert "memory" in why
 
 
+def test_volumes_that_were_hardly_read_vouch_for_nothing():
+    judged = Doubt(0.25)
+    judged.note(examined({}))
+    for _ in range(500):
+        judged.note(examined({0: CORRUPT, 1: CORRUPT}, volumes=2))
+    assert judged.why() is not None
+
+
 def test_a_few_readings_say_nothing():
     assert after({0: CORRUPT, 1: CORRUPT, 2: CORRUPT}, ENOUGH_SHARDS // 4 - 1) is None
     assert after({0: CORRUPT, 1: CORRUPT, 2: CORRUPT}, ENOUGH_SHARDS // 4 + 1) is not None
