@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from retention.model.clock import SystemClock
 from retention.model.errors import ArchiveError, UsageError
 
 MOST = 4
@@ -86,11 +87,13 @@ class ReceiverProcesses:
                 process.stdin.close()
 
     def stop(self) -> None:
-        """Wait until they have finished; after STOP_TIMEOUT_S they are ended."""
+        """Wait until they have finished; after STOP_TIMEOUT_S, for all of them together, they are ended."""
         self.begin_stop()
+        clock = SystemClock()
+        end_s = clock.monotonic_s() + STOP_TIMEOUT_S
         for process in self._processes:
             try:
-                process.wait(STOP_TIMEOUT_S)
+                process.wait(max(0.0, end_s - clock.monotonic_s()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

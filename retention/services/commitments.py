@@ -8,7 +8,7 @@ until the device has taken it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,15 +76,18 @@ class Commitments:
             raise ArchiveError(f"a commitment request cannot be kept: {error.strerror}") from error
         return name
 
-    def decide(self, closer: Closer) -> int:
-        """Decide what is not decided yet; return how many."""
+    def decide(self, closer: Closer, stop: Callable[[], bool]) -> int:
+        """Decide what is not decided yet; return how many. Stopped, it leaves the others for the next start."""
         decided = 0
         for path in self._files(_REQUEST):
             outcome = self._outcome_path(path)
             request = _read_request(path)
             if request is None or outcome.exists():
                 continue
-            write_durably(outcome, asdict(self._decide(request, closer)))
+            closer.close_instances(request.institution, {uid for _, uid in request.references}, stop)
+            if stop():  # what it asks for may be staged still, and is not to be called absent
+                break
+            write_durably(outcome, asdict(self._decide(request)))
             decided += 1
         return decided
 
@@ -125,8 +128,7 @@ class Commitments:
     def _outcome_path(self, request: Path) -> Path:
         return self._folder / f"{_name(request)}{_OUTCOME}"
 
-    def _decide(self, request: CommitmentRequest, closer: Closer) -> CommitmentOutcome:
-        closer.close_instances(request.institution, {uid for _, uid in request.references})
+    def _decide(self, request: CommitmentRequest) -> CommitmentOutcome:
         committed: list[tuple[str, str]] = []
         failed: list[tuple[str, str, int]] = []
         held = _Held(self._stores, request.institution)

@@ -1,10 +1,14 @@
 """The units in deploy/: systemd reads them without a word, and finds them closed."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from retention.cli import receivers, scheduling
+from retention.cli.commands import serve
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 MOST_EXPOSED = 20
@@ -27,3 +31,13 @@ def test_nothing_is_listened_on_beyond_this_machine_as_shipped():
         line for line in (DEPLOY / "retention.socket").read_text().splitlines() if "ListenStream" in line
     ]
     assert listened == ["ListenStream=127.0.0.1:11112"]
+
+
+def test_a_stop_has_the_time_that_it_takes():
+    service = (DEPLOY / "retention.service").read_text()
+    minutes = re.search(r"^TimeoutStopSec=(\d+)min$", service, re.MULTILINE)
+    assert minutes is not None
+    doors = 2 * receivers.STOP_TIMEOUT_S + scheduling.STOP_TIMEOUT_S  # one after the other
+    packing = serve.PACK_AT_STOP_S + serve.PACK_LATE_S
+    a_large_study_s = 120
+    assert doors + packing + a_large_study_s < 60 * int(minutes[1])

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from enum import StrEnum
 from importlib.util import find_spec
@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     from retention.cli.documents.serve import ListenerRow, Serve
     from retention.cli.receivers import Listener, ReceiverProcesses
     from retention.cli.scheduling import SchedulerProcess
+    from retention.model.clock import Clock
     from retention.model.layout import ArchiveSettings, DimseSpec
     from retention.services.commitments import Commitments
     from retention.services.staging.closer import Closer, Closing
     from retention.services.stores import Stores
 
 LOOK_EVERY_S = 1.0
+PACK_AT_STOP_S, PACK_LATE_S = 8.0, 4.0
+"""How long a stop begins further packages: while the doors finish what is under way, and after that. What is not packed
+then stays staged, durably, and is taken up at the next start."""
+
 LOG = logging.getLogger(__name__)
 LOGGED = ("scheme", "host", "port", "ae_title")
 """What a log line has of a remark: never why something failed, which may say whose it is."""
@@ -93,9 +98,9 @@ def serve(
         total = _close_until(stopped, closer, commitments, doors)
         for door in doors:
             door.begin_stop()
-        _add(total, closer.close_all())  # while they finish what is under way
+        _add(total, closer.close_all(_after(stores.clock, PACK_AT_STOP_S)))
         stack.close()
-        _add(total, closer.close_all())
+        _add(total, closer.close_all(_after(stores.clock, PACK_LATE_S)))
         return _result(stores, listeners, total, closer.staged_count())
 
 
@@ -163,6 +168,12 @@ def _until_signalled() -> threading.Event:
     return stopped
 
 
+def _after(clock: Clock, seconds: float) -> Callable[[], bool]:
+    """Return what says whether so much time has gone by from now on."""
+    end_s = clock.monotonic_s() + seconds
+    return lambda: clock.monotonic_s() >= end_s
+
+
 def _close_until(
     stopped: threading.Event,
     closer: Closer,
@@ -176,11 +187,11 @@ def _close_until(
     while not stopped.wait(LOOK_EVERY_S):
         for door in doors:
             door.restart_dead()
-        closed = closer.close_due()
+        closed = closer.close_due(stopped.is_set)
         if closed.instances:
             LOG.info("packed", extra={"studies": closed.studies, "instances": closed.instances})
         _add(total, closed)
-        commitments.decide(closer)
+        commitments.decide(closer, stopped.is_set)
     return total
 
 
@@ -210,7 +221,7 @@ def _result(stores: Stores, listeners: list[Listener], total: Closing, staged: i
         "failures": total.failures,
     }
     lines = [current.say("serve.stopped", studies=total.studies, instances=total.instances, staged=staged)]
-    return Result(data, lines, exit_codes.FINDINGS if staged else exit_codes.DONE)
+    return Result(data, lines, exit_codes.FINDINGS if total.failures else exit_codes.DONE)
 
 
 def _say_listening(settings: ArchiveSettings, listener: Listener) -> None:

@@ -100,15 +100,16 @@ class Ingest:
         """
         clock = self._stores.clock
         started_s = clock.monotonic_s()
-        report = self.keep(self._scan(paths))
+        scanned = self._scan(paths)
+        report = self.keep(scanned, sum(file.stamp.size_bytes for _, files in scanned for file in files))
         report.seconds = clock.monotonic_s() - started_s
         return report
 
-    def keep(self, scanned: list[Files]) -> IngestReport:
-        """Ingest what is scanned already. Raises as `run`."""
+    def keep(self, scanned: Iterable[Files], size_bytes: int = 0) -> IngestReport:
+        """Ingest what is scanned, each when its turn comes; `size_bytes` for who watches. Raises as `run`."""
         clock = self._stores.clock
         started_s = clock.monotonic_s()
-        self._progress.begin("ingest", sum(file.stamp.size_bytes for files in scanned for file in files[1]))
+        self._progress.begin("ingest", size_bytes)
         try:
             with (
                 Session(self._stores.root) as session,
@@ -118,8 +119,9 @@ class Ingest:
                 builder = PackageBuilder(
                     self._stores, self._tier, self._stores.volumes.states(), session.name, pool
                 )
-                while scanned:
-                    scanned = self._build_and_finish(builder, finisher, session, scanned)
+                overtaken = self._build_and_finish(builder, finisher, session, scanned)
+                while overtaken:
+                    overtaken = self._build_and_finish(builder, finisher, session, overtaken)
         finally:
             self._progress.end()
         obey(self._stores, self._institution, self._notes)

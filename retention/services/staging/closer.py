@@ -3,12 +3,12 @@
 A study is closed when nothing came for it for a while, when it is large, or when somebody asks; what comes later makes
 a further package. The order never changes: the package is committed, then it is noted that the instance is packed, then
 the log goes. Killed between any two, the next run finds the instances staged still, recognises them as held already,
-and goes on.
+and goes on. Whoever asks for it may say `stop`: then no further study is begun, and what is not packed stays staged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -34,6 +34,12 @@ RETRY_AFTER = timedelta(minutes=1)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 _Study = tuple[InstitutionId, str]
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Nobody stops it."""
+    return False
 
 
 @dataclass(slots=True)
@@ -54,17 +60,19 @@ class Closer:
         self._index = StagedIndex(stores)
         self._failed_at: dict[_Study, datetime] = {}
 
-    def close_due(self) -> Closing:
+    def close_due(self, stop: Stop = never) -> Closing:
         """Pack what is due; what is not stays. Never raises for what is wrong with one study."""
         self._index.refresh()
-        return self._close(self._due())
+        return self._close(self._due(), stop)
 
     def close_study(self, institution: InstitutionId, study_uid: str) -> Closing:
         """Pack what is staged of one study now."""
         self._index.refresh()
-        return self._close([(institution, study_uid)])
+        return self._close([(institution, study_uid)], never)
 
-    def close_instances(self, institution: InstitutionId, uids: Collection[str]) -> Closing:
+    def close_instances(
+        self, institution: InstitutionId, uids: Collection[str], stop: Stop = never
+    ) -> Closing:
         """Pack the studies that have one of these instances staged now."""
         self._index.refresh()
         return self._close(
@@ -72,13 +80,14 @@ class Closer:
                 (each.institution, each.study_uid): None
                 for each in self._index.staged()
                 if each.institution == institution and each.sop_instance_uid in uids
-            }
+            },
+            stop,
         )
 
-    def close_all(self) -> Closing:
+    def close_all(self, stop: Stop = never) -> Closing:
         """Pack all that is staged now."""
         self._index.refresh()
-        return self._close(list(self._studies()))
+        return self._close(list(self._studies()), stop)
 
     def staged_count(self) -> int:
         return sum(len(log.staged) for log in self._index.logs.values())
@@ -105,7 +114,7 @@ class Closer:
             or sum(each.size_bytes for each in instances) >= self._settings.max_bytes
         )
 
-    def _close(self, due: Iterable[_Study]) -> Closing:
+    def _close(self, due: Iterable[_Study], stop: Stop) -> Closing:
         closing = Closing()
         studies = self._studies()
         by_institution: dict[InstitutionId, list[list[StagedInstance]]] = {}
@@ -114,43 +123,47 @@ class Closer:
                 by_institution.setdefault(study[0], []).append(studies[study])
         for institution, each in by_institution.items():
             for batch in _batches(each):
-                self._pack(institution, batch, closing)
+                if stop():
+                    break
+                self._pack(institution, batch, closing, stop)
         self._clear(closing)
         return closing
 
-    def _pack(self, institution: InstitutionId, batch: list[list[StagedInstance]], closing: Closing) -> None:
-        problems = self._ingest(institution, batch)
+    def _pack(
+        self, institution: InstitutionId, batch: list[list[StagedInstance]], closing: Closing, stop: Stop
+    ) -> None:
+        begun: list[list[StagedInstance]] = []
+        problems = self._ingest(institution, _until(batch, stop, begun))
         if not problems:
-            packed = [instance for study in batch for instance in study]
-            closing.studies += len(batch)
+            packed = [instance for study in begun for instance in study]
+            closing.studies += len(begun)
             closing.instances += len(packed)
             self._note_packed(packed, closing)
         elif len(batch) > 1:  # one study must not keep the others staged
             for study in batch:
-                self._pack(institution, [study], closing)
+                self._pack(institution, [study], closing, stop)
         else:
             closing.failures += problems
             self._failed_at[institution, batch[0][0].study_uid] = self._stores.clock.now()
 
-    def _ingest(self, institution: InstitutionId, batch: list[list[StagedInstance]]) -> list[str]:
+    def _ingest(self, institution: InstitutionId, studies: Iterable[list[StagedInstance]]) -> list[str]:
         """Pack some studies; return why not all of it is packed."""
         try:
-            files = self._files(batch)
-            report = Ingest(self._stores, institution, self._tier(), NoProgress()).keep(files)
+            report = Ingest(self._stores, institution, self._tier(), NoProgress()).keep(self._files(studies))
         except RetentionError as error:
             return [error.message]
         unreadable = [refusal.reason for refusal in report.refused if report.unreadable]
         return unreadable + [failure.message for failure in report.failures]
 
-    def _files(self, batch: list[list[StagedInstance]]) -> list[Files]:
-        files: list[Files] = []
-        for study in batch:
+    def _files(self, studies: Iterable[list[StagedInstance]]) -> Iterator[Files]:
+        for study in studies:
             scanned = [self._scanned(instance) for instance in study]
             unidentified = [file for file in scanned if file.head is None]
             identified = [file for file in scanned if file.head is not None]
-            files += [(KIND_STUDY, identified)] if identified else []
-            files += [(KIND_QUARANTINE, unidentified)] if unidentified else []
-        return files
+            if identified:
+                yield KIND_STUDY, identified
+            if unidentified:
+                yield KIND_QUARANTINE, unidentified
 
     def _scanned(self, instance: StagedInstance) -> ScannedFile:
         source = StagedSource(self._stores, instance)
@@ -221,6 +234,17 @@ def _batches(studies: list[list[StagedInstance]]) -> Iterable[list[list[StagedIn
             batch, size_bytes = [], 0
     if batch:
         yield batch
+
+
+def _until(
+    batch: Iterable[list[StagedInstance]], stop: Stop, begun: list[list[StagedInstance]]
+) -> Iterator[list[StagedInstance]]:
+    """Yield studies until it is to stop; note which."""
+    for study in batch:
+        if stop():
+            return
+        begun.append(study)
+        yield study
 
 
 def _why(head: Unidentified | NotKept) -> tuple[str, str]:

@@ -1,13 +1,18 @@
 """Staged studies become packages when they are due, and leave staging only then."""
 
+from itertools import count
+
 import pytest
 
 from retention.model.layout import StagingSpec
+from retention.services.commitments import CommitmentRequest, Commitments
+from retention.services.ingest import ingest as ingest_module
+from retention.services.sessions import Session
 from retention.services.staging import closer as closer_module
 from retention.services.staging.closer import Closer
 from retention.services.staging.index import StagedIndex
 from retention.services.staging.receiver import Receiver
-from tests.services.instances import OTHER_STUDY, STUDY, instance
+from tests.services.instances import CT, OTHER_STUDY, STUDY, instance
 from tests.services.staging.received import SteppingClock, close_all, logs, receiving, staged, take
 
 
@@ -162,3 +167,40 @@ def test_a_log_that_others_need_still_says_whose_bytes_lie_in_it(three_staged):
         index.refresh()
         assert index.studies() == set()
     assert logs(three_staged) == []
+
+
+def test_told_to_stop_it_begins_no_further_study_and_the_rest_stays_staged(empty, monkeypatch):
+    monkeypatch.setattr(ingest_module, "LOOKED_UP_FILES", 1)
+    with receiving(empty) as (stores, receiver):
+        for number in range(8):
+            take(stores, receiver, instance(1, study=f"{STUDY}.{number}", patient=f"IPP-{number}"))
+    asked = count()
+    with empty.opened() as stores:
+        closing = Closer(stores, StagingSpec()).close_all(lambda: next(asked) > 3)
+    assert (closing.studies, closing.instances, closing.failures) == (3, 3, [])
+    assert len(staged(empty)) == 5
+    assert close_all(empty).instances == 5
+    assert len(empty.export()) == 8
+    assert logs(empty) == []
+
+
+def test_told_to_stop_before_it_began_it_packs_nothing(three_staged):
+    with three_staged.opened() as stores:
+        closing = Closer(stores, StagingSpec()).close_all(lambda: True)
+    assert (closing.instances, closing.failures) == (0, [])
+    assert len(staged(three_staged)) == 3
+
+
+def test_a_stop_leaves_a_commitment_undecided_rather_than_deny_what_is_staged(three_staged):
+    with three_staged.opened() as stores:
+        (owner,) = {each.institution for each in staged(three_staged)}
+        commitments = Commitments(stores)
+        asked = CommitmentRequest(owner, "CT1", "1.2.3", ((CT, f"{STUDY}.1.1"),), commitments.now())
+        commitments.ask(asked, "0" * 16)
+        closer = Closer(stores, StagingSpec())
+        assert commitments.decide(closer, lambda: True) == 0
+        assert commitments.decide(closer, lambda: False) == 1
+        with Session(stores.root) as session:
+            list(commitments.undelivered(session.name))  # taken over from whoever is gone
+            (undelivered,) = commitments.undelivered(session.name)
+    assert undelivered.outcome.committed == asked.references
