@@ -29,6 +29,7 @@ from retention.storage.volume import ObjectReader
 MANIFEST_CACHE = 64
 RECENT_PACKAGES = 16
 RECENT = timedelta(seconds=30)
+SWEEP_S = 5.0
 WHAT_WOULD_HELP = (
     "put the missing files back from a backup of their volumes and audit again, or ingest the originals again"
 )
@@ -55,13 +56,15 @@ class RecentPackages:
     """What was known of packages a moment ago, for a process that is asked for one study again and again: a viewer
     reads it image by image. Used by many threads.
 
-    A key is in memory for so long after it was destroyed, in a catalog that does not have its package any more.
+    A key that was destroyed meanwhile is in memory for no longer, asked for or not; the catalog does not have its
+    package any more.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[PackageId, tuple[datetime, KnownPackage]] = {}
+        self._sweeper: threading.Timer | None = None
 
     def get(self, package_id: PackageId) -> KnownPackage | None:
         with self._lock:
@@ -72,9 +75,27 @@ class RecentPackages:
         now = self._clock.now()
         with self._lock:
             self._known.pop(package_id, None)
-            kept = [*self._known.items()][-RECENT_PACKAGES + 1 :]
-            self._known = {each: value for each, value in kept if now < value[0]}
+            self._known = dict([*self._known.items()][-RECENT_PACKAGES + 1 :])
             self._known[package_id] = (now + RECENT, known)
+            if self._sweeper is None:
+                self._sweep_later()
+
+    def sweep(self) -> None:
+        """Forget what is not recent any more."""
+        now = self._clock.now()
+        with self._lock:
+            self._known = {each: value for each, value in self._known.items() if now < value[0]}
+            self._sweeper = None
+            if self._known:
+                self._sweep_later()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def _sweep_later(self) -> None:
+        self._sweeper = threading.Timer(SWEEP_S, self.sweep)
+        self._sweeper.daemon = True
+        self._sweeper.start()
 
 
 class OpenPackage:

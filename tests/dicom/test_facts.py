@@ -72,9 +72,11 @@ def test_every_fact_has_its_element():
     }
     assert patient_of(values) == PatientFacts("00100020", "00100021", "00100010", "00100030", "00100040")
     assert study_of(values) == StudyFacts(
-        "00080020", "00080030", "00081030", "00080050", "00080080", "00081040"
+        "00080020", "00080030", "00081030", "00080050", "00080080", "00081040", "00200010", "00080090"
     )
-    assert series_of(values) == SeriesFacts("00080060", "00180015", "0008103e", "00080070")
+    assert series_of(values) == SeriesFacts(
+        "00080060", "00180015", "0008103e", "00080070", "00200011", "00400244", "00400245"
+    )
     assert (
         instance_of(values, meta_sop_class_uid=None, transfer_syntax_uid="1.2").instance_number == "00200013"
     )

@@ -176,7 +176,7 @@ def test_a_study_of_which_nothing_can_be_taken_leaves_nothing(empty: World, monk
 
 def test_a_missing_path_an_unknown_tier_and_an_unknown_institution_are_told_first(held: World):
     with held.opened() as stores:
-        with pytest.raises(NotFoundError, match="there is no"):
+        with pytest.raises(NotFoundError, match="there is neither a file nor a folder"):
             held.ingest_into(stores, held.root / "nowhere")
         with pytest.raises(NotFoundError, match="there is no tier warm"):
             held.ingest_into(stores, tier="warm")
