@@ -130,7 +130,7 @@ class AfterRecall:
         if out is None:
             return False
         originator = Originator(delivery.caller, delivery.message_id)
-        disclosure, is_whole = Disclosure(), True
+        disclosure, is_whole = Disclosure(asked_by=delivery.asked_by), True
         try:
             for number, (instance, file) in enumerate(read_instances(self.stores, access, wanted), 1):
                 is_given = isinstance(file, bytes) and is_taken(send(out, instance, file, number, originator))

@@ -41,7 +41,7 @@ from retention.dimse.statuses import (
 from retention.model.errors import NotReadyError, RetentionError
 from retention.model.identifiers import InstitutionId
 from retention.services.access import PackageAccess
-from retention.services.authorisation import Need
+from retention.services.authorisation import Need, present
 from retention.services.deliveries import Deliveries, Delivery
 from retention.services.finding import Finder, FoundInstance
 from retention.services.reading import Disclosure, ask_back, read_instances
@@ -150,29 +150,31 @@ class Retrieving:
         originator = None if moving is None else moving.originator
         slow: dict[str, list[FoundInstance]] = {}
         status = SUCCESS
-        for number, (instance, file) in enumerate(read_instances(self.stores, access, wanted), 1):
-            if answering.is_cancelled:
-                status = CANCELLED
-                break
-            if not association.is_established:
-                counts.failed += [each.sop_instance_uid for each in wanted[number - 1 :]]
-                counts.remaining = 0
-                break
-            outcome = None
-            if isinstance(file, NotReadyError):
-                slow.setdefault(instance.study.study_uid, []).append(instance)
-            elif isinstance(file, bytes):
-                outcome = send(
-                    association,
-                    instance,
-                    file,
-                    number % MOST + 1,
-                    originator,
-                )
-            _count(counts, instance, outcome)
-            disclosure.count(instance, is_given=outcome is not None and is_taken(outcome))
-            answering.pending(counts)
-        disclosure.record(self.stores)
+        try:
+            for number, (instance, file) in enumerate(read_instances(self.stores, access, wanted), 1):
+                if answering.is_cancelled:
+                    status = CANCELLED
+                    break
+                if not association.is_established:
+                    counts.failed += [each.sop_instance_uid for each in wanted[number - 1 :]]
+                    counts.remaining = 0
+                    break
+                outcome = None
+                if isinstance(file, NotReadyError):
+                    slow.setdefault(instance.study.study_uid, []).append(instance)
+                elif isinstance(file, bytes):
+                    outcome = send(
+                        association,
+                        instance,
+                        file,
+                        number % MOST + 1,
+                        originator,
+                    )
+                _count(counts, instance, outcome)
+                disclosure.count(instance, is_given=outcome is not None and is_taken(outcome))
+                answering.pending(counts)
+        finally:  # what was sent is recorded, whatever happens then
+            disclosure.record(self.stores)
         for instances in slow.values():
             self._ask_back(instances, answering.caller, moving)
         comment = None
@@ -194,6 +196,7 @@ class Retrieving:
                     study.study_uid,
                     missing,
                     self.deliveries.now(),
+                    present(),
                 )
             )
         ask_back(self.stores, study, f"asked for by the device {caller}")

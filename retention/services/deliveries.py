@@ -17,6 +17,7 @@ from pathlib import Path
 from retention.model.clock import format_instant, parse_instant
 from retention.model.errors import ArchiveError
 from retention.model.identifiers import InstitutionId, new_id
+from retention.services.authorisation import Caller, Method
 from retention.services.durable_file import write_durably
 from retention.services.stores import Stores
 
@@ -27,7 +28,8 @@ _DELIVERY, _TOLD = ".delivery", ".told"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What is to be sent to the AE title `destination`, on whose request (C-MOVE)."""
+    """What is to be sent to the AE title `destination`, on whose request (C-MOVE); `asked_by` is who is told to have
+    been given it, None for the program itself."""
 
     institution: InstitutionId
     caller: str
@@ -36,6 +38,7 @@ class Delivery:
     study_uid: str
     instances: tuple[str, ...]
     asked_at: str
+    asked_by: Caller | None
 
 
 class Deliveries:
@@ -47,11 +50,12 @@ class Deliveries:
 
     def keep(self, delivery: Delivery) -> None:
         """Keep a delivery, durably, unless the same one waits already. Raises ArchiveError."""
+        same = {"asked_at": "", "message_id": 0}
         for _, other in self.waiting():
-            if replace(other, asked_at="", message_id=0) == replace(delivery, asked_at="", message_id=0):
+            if _written(other) | same == _written(delivery) | same:
                 return
         try:
-            write_durably(self._folder / f"{new_id()}{_DELIVERY}", asdict(delivery))
+            write_durably(self._folder / f"{new_id()}{_DELIVERY}", _written(delivery))
         except OSError as error:
             raise ArchiveError(f"a delivery cannot be kept: {error.strerror}") from error
 
@@ -109,6 +113,12 @@ class Deliveries:
         return sorted(self._folder.glob(f"*{suffix}")) if self._folder.is_dir() else []
 
 
+def _written(delivery: Delivery) -> dict[str, object]:
+    by = delivery.asked_by
+    who = None if by is None else {"actor": by.actor, "method": by.method.value}
+    return {**asdict(replace(delivery, asked_by=None)), "asked_by": who}
+
+
 def _read(path: Path) -> Delivery | None:
     try:
         raw = json.loads(path.read_text())
@@ -120,6 +130,12 @@ def _read(path: Path) -> Delivery | None:
             str(raw["study_uid"]),
             tuple(map(str, raw["instances"])),
             str(raw["asked_at"]),
+            _caller(raw["asked_by"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _caller(raw: dict[str, str] | None) -> Caller | None:
+    """Return who asked; what may be given to whom is decided anew."""
+    return None if raw is None else Caller(raw["actor"], Method(raw["method"]), frozenset())

@@ -11,7 +11,7 @@ from retention.model.errors import ObjectNotFoundError, RetentionError
 from retention.model.identifiers import InstitutionId
 from retention.services import events
 from retention.services.access import OpenPackage, PackageAccess
-from retention.services.authorisation import present
+from retention.services.authorisation import Caller, present
 from retention.services.events import Names
 from retention.services.finding import FoundInstance, FoundStudy
 from retention.services.staging.source import StagedSource
@@ -43,10 +43,10 @@ class Given:
 
 
 class Disclosure:
-    """What one request gave out, to be recorded: by study, with whoever was present when it began."""
+    """What one request gave out, to be recorded: by study, with whoever was present when it began, or `asked_by`."""
 
-    def __init__(self, what: str = "instances") -> None:
-        self._caller = present()
+    def __init__(self, what: str = "instances", asked_by: Caller | None = None) -> None:
+        self._caller = asked_by or present()
         self._what = what
         self._given: dict[tuple[InstitutionId, str], Given] = {}
 

@@ -48,6 +48,9 @@ def test_a_move_is_answered_at_once_and_made_when_the_study_is_there(asleep, pee
     wake(stores)
     after_recall.look()
     assert sorted(peer.taken) == UIDS
+    *_, given = stores.journal.read()
+    assert given.envelope.action == "study.export"
+    assert given.envelope.actor.startswith("device-")
     after_recall.look()
     assert sorted(peer.taken) == UIDS
     assert list(after_recall.deliveries.waiting()) == []

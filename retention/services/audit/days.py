@@ -20,6 +20,9 @@ from retention.services.audit_record import CheckedPackage
 from retention.services.entries import audits as entries
 from retention.services.stores import Stores
 
+SETTLED = timedelta(hours=1)
+"""So long after its end a day gets no more results."""
+
 NEAR = 500
 """So few entries apart, going on reading is quicker than looking a place up."""
 _DAY = timedelta(days=1)
@@ -144,8 +147,11 @@ def summed(results: Iterable[Result]) -> Sum:
 
 
 def commit_days(stores: Stores) -> list[date]:
-    """Commit to every day that is over and was not committed to yet; return these days."""
-    today = stores.clock.now().date()
+    """Commit to every day that is over and was not committed to yet; return these days.
+
+    An hour after its end: what was noted just before midnight may be entered after it.
+    """
+    today = (stores.clock.now() - SETTLED).date()
     done = {record.day for record in stores.catalog.audits.days()}
     last = max(done, default=None)
     since = None if last is None else bounds_of(last)[1]
