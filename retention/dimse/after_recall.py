@@ -132,6 +132,7 @@ class AfterRecall:
         originator = Originator(delivery.caller, delivery.message_id)
         disclosure, is_whole = Disclosure(asked_by=delivery.asked_by), True
         try:
+            disclosure.intend(self.stores, wanted)
             for number, (instance, file) in enumerate(read_instances(self.stores, access, wanted), 1):
                 is_given = isinstance(file, bytes) and is_taken(send(out, instance, file, number, originator))
                 disclosure.count(instance, is_given=is_given)

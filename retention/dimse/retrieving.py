@@ -147,6 +147,7 @@ class Retrieving:
     ) -> None:
         counts = Counts(remaining=len(wanted))
         disclosure = Disclosure()
+        disclosure.intend(self.stores, wanted)
         originator = None if moving is None else moving.originator
         slow: dict[str, list[FoundInstance]] = {}
         status = SUCCESS

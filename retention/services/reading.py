@@ -3,12 +3,16 @@ or from staging."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
 
 from retention.journal.envelope import NewEntry
+from retention.model.canonical import JsonValue
 from retention.model.errors import ObjectNotFoundError, RetentionError
-from retention.model.identifiers import InstitutionId
+from retention.model.identifiers import InstitutionId, PackageId
 from retention.services import events
 from retention.services.access import OpenPackage, PackageAccess
 from retention.services.authorisation import Caller, present
@@ -33,6 +37,9 @@ def ask_back(stores: Stores, study: FoundStudy, reason: str) -> None:
         recall.request(stores, detail, reason, Urgency.SOON)
 
 
+INSTANCES = "instances"
+
+
 @dataclass(slots=True)
 class Given:
     """What was given out of one study."""
@@ -40,12 +47,13 @@ class Given:
     instances: int = 0
     bytes: int = 0
     failed: int = 0
+    package: PackageId | None = None
 
 
 class Disclosure:
     """What one request gave out, to be recorded: by study, with whoever was present when it began, or `asked_by`."""
 
-    def __init__(self, what: str = "instances", asked_by: Caller | None = None) -> None:
+    def __init__(self, what: str = INSTANCES, asked_by: Caller | None = None) -> None:
         self._caller = asked_by or present()
         self._what = what
         self._given: dict[tuple[InstitutionId, str], Given] = {}
@@ -56,35 +64,58 @@ class Disclosure:
         if is_given:
             given.instances += 1
             given.bytes += instance.size_bytes
+            given.package = None if instance.package is None else instance.package.package_id
         else:
             given.failed += 1
 
+    def intend(self, stores: Stores, wanted: Iterable[FoundInstance]) -> None:
+        """Put into the journal that these are about to be given, one after another. Raises as `disclose`."""
+        studies = Counter((each.study.institution, each.study.study_uid) for each in wanted)
+        self._enter(
+            stores,
+            {study: {"intent": True, "instances": count} for study, count in studies.items()},
+        )
+
     def record(self, stores: Stores) -> None:
-        """Record it in the journal. Raises as `disclose`."""
+        """Put into the journal what was given. Raises as `disclose`."""
+        entries: dict[tuple[InstitutionId, str], dict[str, JsonValue]] = {}
+        for study, given in self._given.items():
+            entries[study] = {"instances": given.instances, "bytes": given.bytes, "failed": given.failed}
+            if given.package is not None and self._what == INSTANCES:
+                entries[study] |= {"on": _today(stores, study[0]).isoformat()}
+        self._enter(stores, entries)
+
+    def _enter(
+        self, stores: Stores, told: Mapping[tuple[InstitutionId, str], Mapping[str, JsonValue]]
+    ) -> None:
         # A receiver loads what commits when the first study is given out.
         from retention.services.disclosing import disclose
 
         names = Names(stores.keyring.index_key.secret)
         method = None if self._caller is None else self._caller.method.value
-        entries = [
-            NewEntry(
+        entries = []
+        for (institution, study_uid), data in told.items():
+            objects = {"study": names.study(institution, study_uid)}
+            package = self._given.get((institution, study_uid), Given()).package
+            if "on" in data and package is not None:
+                objects["package"] = package  # names an access: it can keep the study warm
+            entry = NewEntry(
                 at=stores.clock.now(),
                 actor=stores.actor if self._caller is None else self._caller.actor,
                 action=events.STUDY_EXPORT,
                 institution=institution,
-                objects={"study": names.study(institution, study_uid)},
-                data={
-                    "instances": given.instances,
-                    "bytes": given.bytes,
-                    "failed": given.failed,
-                    "method": method,
-                    "what": self._what,
-                },
+                objects=objects,
+                data={**data, "method": method, "what": self._what},
             )
-            for (institution, study_uid), given in self._given.items()
-        ]
+            entries.append(entry)
         if entries:
             disclose(stores, entries)
+
+
+def _today(stores: Stores, institution: InstitutionId) -> date:
+    """Return what day it is for an institution."""
+    zones = {record.institution_id: record.spec.timezone for record in stores.catalog.institutions()}
+    return stores.clock.now().astimezone(ZoneInfo(zones[institution])).date()
 
 
 ReadInstance = tuple[FoundInstance, bytes | RetentionError]

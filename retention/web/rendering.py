@@ -173,6 +173,7 @@ class Rendering:
     ) -> Generator[tuple[str, bytes]]:
         """Yield pictures. What has no pixels has none; what cannot be shown breaks the answer off."""
         disclosure = Disclosure()
+        disclosure.intend(self.retrieving.stores, wanted)
         try:
             for each, file in read_instances(self.retrieving.stores, access, wanted):
                 disclosure.count(each, is_given=isinstance(file, bytes))

@@ -82,10 +82,13 @@ class Retrieving:
         if not chosen.in_parts and is_known(request, tag):
             return unchanged(tag)
         disclosure = Disclosure()
+        if len(wanted) > 1:
+            disclosure.intend(self.stores, wanted)
         given_out = self._given(disclosure, read_instances(self.stores, access, wanted), chosen)
         first = next(given_out)
+        if len(wanted) == 1:
+            given_out.close()  # what is given is in the journal before it is
         if not chosen.in_parts:
-            given_out.close()
             return given(request, first[1], DICOM, tag)
         return Streamed(chain([first], given_out), DICOM, given_out)
 

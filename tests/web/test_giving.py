@@ -51,10 +51,14 @@ def test_hanging_up_keeps_nothing_from_being_written_down(held, decoding, large,
             with socket.create_connection(address) as client:
                 client.sendall(request.encode())
                 assert client.recv(1000).startswith(b"HTTP/1.1 200")
-            assert until(lambda: bool(by))
+            assert until(lambda: len(by) == 2)
             serving = next(each for each in threading.enumerate() if "(run)" in each.name)
-            assert by[0] is not serving
-            (entry,) = [each for each in stores.journal.read() if each.envelope.action == "study.export"]
-            assert 0 < entry.envelope.data["instances"] < 3
+            assert serving not in by
+            said = [
+                each.envelope.data for each in stores.journal.read() if each.envelope.action == "study.export"
+            ]
+            intent, given = said
+            assert (intent["intent"], intent["instances"]) == (True, 3)
+            assert 0 < given["instances"] < 3
     finally:
         gc.enable()

@@ -178,6 +178,22 @@ def test_what_is_shown_is_recorded_as_given_out(opened, suffix):
     assert [entry.envelope.action for entry in stores.journal.read(before)] == ["study.export"]
 
 
+@pytest.mark.parametrize(("suffix", "is_access"), [("", True), ("/thumbnail", True), ("/metadata", False)])
+def test_who_looks_at_a_study_keeps_it_warm_and_who_asks_what_it_is_does_not(opened, suffix, is_access):
+    stores, client = opened
+    assert asked(client, PLACE + suffix).status_code == 200
+    (entry,) = [each for each in stores.journal.read() if each.envelope.action == "study.export"]
+    assert ("package" in entry.envelope.objects, "on" in entry.envelope.data) == (is_access, is_access)
+
+
+def test_that_several_are_about_to_be_given_is_written_down_before(opened):
+    stores, client = opened
+    answer = asked(client, f"/necker/studies/{STUDY}")
+    told = [entry.envelope.data for entry in stores.journal.read() if entry.envelope.action == "study.export"]
+    assert [each.get("intent", False) for each in told] == [True, False]
+    assert told[0]["instances"] == told[1]["instances"] == len(parts_of(answer))
+
+
 @pytest.mark.parametrize("suffix", ["/frames/1", "/bulkdata/7FE00010", "/rendered", "/thumbnail"])
 def test_anothers_study_is_as_if_absent(opened, suffix):
     _, client = opened
