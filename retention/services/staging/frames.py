@@ -73,7 +73,7 @@ class FrameHeader:
 
 class LogCipher:
     """Seals and opens the frames of one log for one institution. A nonce is a frame's number: never used twice,
-    because a log has one writer, who never writes to it again after a failure."""
+    because a log has one writer, who counts on after a failure."""
 
     def __init__(self, secret: bytes, log: str) -> None:
         key = blake3(secret + log.encode("ascii"), derive_key_context=KEY_CONTEXT).digest()

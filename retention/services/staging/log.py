@@ -1,7 +1,8 @@
 """One staging log being written: equal files on two volumes, appended to by one writer and synced at every append.
 
-After a failure nothing is appended to it again: what was acknowledged before stands on at least one of its volumes, and
-the writer goes on in another log.
+After a failure it takes no instance any more: what was acknowledged before stands on at least one of its volumes, and
+the writer goes on in another log. It is cut back to that and ended, so that it can go once it is packed, while
+its writer lives.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 from retention.keyring.keyring import Keyring
 from retention.model.canonical import JsonValue
-from retention.model.errors import StorageError, VolumeFullError
+from retention.model.errors import ObjectNotFoundError, StorageError, VolumeFullError
 from retention.model.identifiers import InstitutionId
 from retention.services.staging.frames import FrameKind, LogCipher
 from retention.services.staging.places import choose, has_room, log_key
@@ -40,6 +41,7 @@ class StagingLog:
     copies: Sequence[Volume]
     keyring: Keyring
     size_bytes: int = 0
+    _is_begun: bool = False
     _number: int = 0
     _ciphers: dict[InstitutionId, LogCipher] = field(default_factory=dict)
     _parts: list[JsonValue] = field(default_factory=list)
@@ -50,7 +52,7 @@ class StagingLog:
         return cls(name, volumes, choose(volumes, hot), keyring)
 
     def append(self, frames: Sequence[Frame]) -> None:
-        """Write frames to all copies, durably. Raises StorageError: then it must not be used any more."""
+        """Write frames to all copies, durably. Raises StorageError: then it may only be ended."""
         for volume in self.copies:
             if not has_room(volume):
                 raise VolumeFullError(
@@ -64,13 +66,27 @@ class StagingLog:
             sealed = self._sealed(frame, size_bytes)
             size_bytes += sum(map(len, sealed))
             pieces += sealed
+        self._is_begun = True
         _write(self.volumes, self.copies, log_key(self.name), b"".join(pieces), self.size_bytes)
         self.size_bytes = size_bytes
 
     def end(self) -> None:
-        """Say that nothing will follow: it can be removed once what it holds is packed."""
-        if self.size_bytes:
-            self.append([Frame(FrameKind.END, _NOBODY, {}, b"")])
+        """Say that nothing will follow: it can be removed once what it holds is packed. Raises StorageError.
+
+        That may take of the space that packing needs: it is little, and packing gives back what the log has. What a
+        failed append left was never acknowledged, and is cut off.
+        """
+        if not self._is_begun:
+            return
+        for volume in self.copies:
+            try:
+                volume.truncate(log_key(self.name), self.size_bytes)
+            except ObjectNotFoundError:
+                if self.size_bytes:
+                    raise
+        sealed = self._sealed(Frame(FrameKind.END, _NOBODY, {}, b""), self.size_bytes)
+        _write(self.volumes, self.copies, log_key(self.name), b"".join(sealed), self.size_bytes)
+        self._is_begun = False
 
     def _sealed(self, frame: Frame, offset: int) -> tuple[bytes, bytes, bytes]:
         number, self._number = self._number, self._number + 1

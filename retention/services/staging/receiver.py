@@ -70,6 +70,7 @@ class Receiver:
         self._queue: deque[_Waiting] = deque()
         self._is_over = False
         self._busy = 0
+        self._unended: list[StagingLog] = []
         self._writers = [
             threading.Thread(target=self._run, args=(rank,), name="staging") for rank in range(WRITERS)
         ]
@@ -132,14 +133,33 @@ class Receiver:
             if group is None:
                 break
             if not group or (log is not None and log.size_bytes >= LOG_BYTES):
-                _close(log)
+                self.end(log)
                 log = None
+            before = log
             if group:
                 log = self._write(log, group)
+            if log is not before or not group:
+                self._end_others()
+            if group:
                 with self._lock:
                     self._busy -= 1
                     self._lock.notify_all()
-        _close(log)
+        self.end(log)
+
+    def end(self, log: StagingLog | None) -> None:
+        """End a log; what cannot be ended now is tried again, and goes at the latest when this process is gone."""
+        if log is not None:
+            try:
+                log.end()
+            except StorageError:
+                with self._lock:
+                    self._unended.append(log)
+
+    def _end_others(self) -> None:
+        with self._lock:
+            unended, self._unended = self._unended, []
+        for log in unended:
+            self.end(log)
 
     def _take(self, rank: int) -> list[_Waiting] | None:
         """Return what waits, nothing after IDLE_S, None when all is over."""
@@ -162,11 +182,13 @@ class Receiver:
         """Write a group, in a new log if the one there is fails; return the log to go on with."""
         frames = [waiting.frame for waiting in group]
         for attempt in (log, None):
+            writing = attempt
             try:
-                writing = attempt or self.new_log()
+                writing = writing or self.new_log()
                 writing.append(frames)
             except RetentionError as error:
                 failure: BaseException = error
+                self.end(writing)
                 if attempt is None:
                     break
             except BaseException as error:  # noqa: BLE001  # whoever waits has to be told, whatever it is
@@ -232,12 +254,14 @@ class Incoming:
             frame = Frame(FrameKind.LAST, self._origin.institution, meta, self._whole())
             return self._receiver.make_durable(frame)
         self._write_part(FrameKind.LAST, meta)
-        _close(self._log)
+        self._receiver.end(self._log)
+        self._log = None
         return None
 
     def abandon(self) -> None:
         """Nothing more will come, and it is not to be kept."""
-        _close(self._log)
+        self._receiver.end(self._log)
+        self._log = None
 
     def _whole(self) -> bytes:
         """Return what is in memory, copied once however often it is asked for."""
@@ -251,15 +275,6 @@ class Incoming:
             self._log = self._receiver.new_log()
         self._log.append([Frame(kind, self._origin.institution, meta, self._whole())])
         self._pieces, self._joined = bytearray(), b""
-
-
-def _close(log: StagingLog | None) -> None:
-    """Close a log as far as it can be: one that is not is removed when its writer is gone."""
-    if log is not None:
-        try:
-            log.end()
-        except StorageError:
-            return
 
 
 def _tell(group: Iterable[_Waiting], tell: Callable[[Future[None]], None]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from retention.model.errors import RetentionError
 from retention.model.layout import StagingSpec
 from retention.services import institutions
 from retention.services.staging.closer import Closer, Closing
@@ -45,7 +46,11 @@ def take(
     incoming = receiver.receive(Origin(owner.institution_id, "dimse", "CT1"))
     for start in range(0, len(data), piece):
         incoming.write(data[start : start + piece])
-    incoming.finish(incoming.identify())
+    try:
+        incoming.finish(incoming.identify())
+    except RetentionError:
+        incoming.abandon()  # as the doors do
+        raise
 
 
 def staged(world: World) -> list[StagedInstance]:

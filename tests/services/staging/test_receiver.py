@@ -1,16 +1,22 @@
 """What was acknowledged is on two volumes, encrypted, and found by whoever looks."""
 
+import errno
 import os
 import threading
 
 import pytest
 
-from retention.model.errors import InvalidDicomError, StorageError
+from retention.model.errors import InvalidDicomError, StorageError, VolumeFullError
+from retention.model.layout import StagingSpec
+from retention.services.staging import log as log_module
 from retention.services.staging import places
 from retention.services.staging import receiver as receiving_module
+from retention.services.staging.closer import Closer
 from retention.services.staging.log import StagingLog
+from retention.storage.directory import DirectoryVolume
 from tests.services.instances import instance
-from tests.services.staging.received import logs, receiving, staged, take
+from tests.services.staging.received import close_all, logs, receiving, staged, take
+from tests.services.world import contents, until
 
 
 def test_an_acknowledged_instance_is_in_equal_logs_on_two_volumes(empty):
@@ -122,3 +128,44 @@ def _has_ended(world):
         index = StagedIndex(stores)
         index.refresh()
         return any(log.is_ended for log in index.logs.values())
+
+
+def test_a_log_that_met_a_full_disk_is_ended_and_goes_when_it_is_packed_while_its_writer_lives(
+    empty, monkeypatch
+):
+    with receiving(empty) as (stores, receiver):
+        take(stores, receiver, instance(1))
+        with monkeypatch.context() as full:
+            full.setattr(log_module, "has_room", lambda _volume: False)
+            full.setattr(places, "has_room", lambda _volume: False)
+            with pytest.raises(VolumeFullError):
+                take(stores, receiver, instance(2))
+        assert Closer(stores, StagingSpec()).close_all().instances == 1
+        assert logs(empty) == []
+        take(stores, receiver, instance(3))
+    assert len(staged(empty)) == 1
+
+
+@pytest.mark.parametrize("rows", [16, 1500], ids=["shared", "its own"])
+def test_what_a_disk_that_filled_up_took_half_is_cut_off_and_its_log_goes(empty, monkeypatch, rows):
+    with receiving(empty) as (stores, receiver):
+        take(stores, receiver, instance(1))
+        append = DirectoryVolume._append_to
+
+        def torn(volume, descriptor, data, size):
+            append(volume, descriptor, data[: len(data) // 2] if volume.name != "hot-a" else data, size)
+            if volume.name != "hot-a":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as full:
+            full.setattr(DirectoryVolume, "_append_to", torn)
+            with pytest.raises(VolumeFullError):
+                take(stores, receiver, instance(2, rows=rows))
+        take(stores, receiver, instance(3))  # a success, and the log before is ended at the latest
+        assert until(lambda: not receiver._unended)
+        Closer(stores, StagingSpec()).close_all()
+        left = {path.rpartition(".")[0] for path in logs(empty)}
+        assert len(left) == 1  # the one that is being written
+    assert set(contents(empty.export())) == {instance(1), instance(3)}
+    assert close_all(empty).failures == []
+    assert logs(empty) == []
