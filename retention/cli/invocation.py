@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 from retention.cli import exit_codes
 from retention.cli.catalogue import FALLBACK, Messages
 from retention.model.clock import Clock, RehearsalClock, SystemClock, parse_instant
-from retention.model.errors import ArchiveNotFoundError, UsageError
+from retention.model.errors import ArchiveNotFoundError, RetentionError, UsageError
 
 if TYPE_CHECKING:  # what a command does not touch is not imported: `retention --help` stays quick
     from retention.services.progress import Progress
@@ -80,6 +80,14 @@ class Invocation:
         from retention.cli.translating import translated
 
         return translated(text, self.language)
+
+    def told_of(self, error: RetentionError) -> str:
+        """Return an error's message in the language of this call."""
+        if self.language == FALLBACK:
+            return error.message
+        from retention.cli.translating import said_of
+
+        return said_of(error, self.language)
 
     def usage_error(self, key: str, /, **values: object) -> UsageError:
         """Return the error of that key in the catalogue, with the hint beside it."""

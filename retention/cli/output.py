@@ -63,7 +63,7 @@ def show(invocation: Invocation, result: Result[Document]) -> None:
 
 def show_error(invocation: Invocation, error: RetentionError) -> None:
     """Print why a command stopped: for people on stderr, for machines as the document on stdout."""
-    message = invocation.told(error.message)
+    message = invocation.told_of(error)
     hint = None if error.hint is None else invocation.told(error.hint)
     complain(invocation, message, hint)
     if invocation.prints_json:

@@ -11,9 +11,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib import resources
+from typing import TYPE_CHECKING
+
+from retention.model.errors import RetentionError, SettingsError
+
+if TYPE_CHECKING:
+    from retention.markup.text import Language
 
 _PLACE = re.compile(r"\{(\d+)\}")
 _ROLES = re.compile(r"[a-z_]+(?: or [a-z_]+)+\Z")
@@ -63,6 +69,24 @@ def translated(text: str, language: str) -> str:
         if values is not None:
             return entry.filled([_value(value, everything) for value in values])
     return _value(text, everything)
+
+
+def said_of(error: RetentionError, language: str) -> str:
+    """Return an error's message in a language; what is wrong with a file is shown at its places."""
+    faults = error.context.get("faults")
+    if not isinstance(error, SettingsError) or not isinstance(faults, list):
+        return translated(error.message, language)
+    from retention.markup.faults import report
+    from retention.markup.text import Text
+
+    said = [
+        replace(fault, message=Text(fault.message, translated(fault.message, language)))
+        if isinstance(fault.message, str)
+        else fault
+        for fault in faults
+    ]
+    spoken: Language = "fr" if language == "fr" else "en"
+    return report(str(error.context["file"]), str(error.context["source"]), said, spoken)
 
 
 def _value(value: str, entries: tuple[_Entry, ...]) -> str:

@@ -137,11 +137,13 @@ def _protection(
     if data < 1 or parity < 0:
         return  # not numbers: said already
     names = [volume for _, volume in _texts(tier.get("volumes"))]
-    what = f"{shards} copies need" if has_copies else f"{data}+{parity} needs"
+    here = len(set(names))
     if shards > SHARDS:
         yield Disagreement(path, f"{data}+{parity} are {shards} shards, {SHARDS} are the most")
-    elif shards > len(set(names)):
-        yield Disagreement(path, f"{what} {shards} volumes, this tier has {len(set(names))}")
+    elif shards > here and has_copies:
+        yield Disagreement(path, f"{shards} copies need {shards} volumes, this tier has {here}")
+    elif shards > here:
+        yield Disagreement(path, f"{data}+{parity} needs {shards} volumes, this tier has {here}")
     elif parity and tier.get("accept_single_domain") is not True and all(name in volumes for name in names):
         in_domain = Counter(domain_of(name, volumes[name]) for name in set(names))
         placeable = sum(min(count, parity) for count in in_domain.values())

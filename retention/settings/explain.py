@@ -75,8 +75,10 @@ def _fault(text: YamlText, detail: ErrorDetails) -> Fault:
         return text.fault_at(path[:-1], detail["msg"], at_key=True, suggestion=context.get("suggestion"))
     if _is_unknown_key(detail):
         guess = _respelt(path)
-        known_here = "" if guess else f"; known here: {', '.join(_keys_at(path[:-1]))}"
-        return text.fault_at(path, f"unknown key `{path[-1]}`{known_here}", at_key=True, suggestion=guess)
+        message = f"unknown key `{path[-1]}`"
+        if guess is None:
+            message = f"unknown key `{path[-1]}`; known here: {', '.join(_keys_at(path[:-1]))}"
+        return text.fault_at(path, message, at_key=True, suggestion=guess)
     if kind == "missing":
         return text.fault_at(path, f"`{path[-1]}` is missing")
     if kind == "literal_error":
@@ -105,8 +107,10 @@ def _wrong_kind(kind: str, value: object, message: str) -> str:
         return message[:1].lower() + message[1:]
     if value is None:
         return f"{expected}, found nothing"
-    hint = " (quotes make it text)" if kind == "string_type" and not isinstance(value, list | dict) else ""
-    return f"{expected}, found {_FOUND.get(type(value), 'something else')}{hint}"
+    found = _FOUND.get(type(value), "something else")
+    if kind == "string_type" and not isinstance(value, list | dict):
+        return f"{expected}, found {found} (quotes make it text)"
+    return f"{expected}, found {found}"
 
 
 def _keys_at(path: Path) -> list[str]:

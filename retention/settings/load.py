@@ -100,6 +100,7 @@ def parse_document(data: bytes | str, file_name: str = FILE_NAME) -> ArchiveDocu
             hint="correct the file, then run the command again",
             file=file_name,
             faults=in_order(faults),
+            source=text.text,
         )
     return document
 

@@ -26,8 +26,9 @@ FINDINGS = {
     "JournalProblem",
     "KeyringProblem",
     "SealProblem",
+    "Wrong",
 }
-"""What commands show of what they found. What is wrong with archive.yaml itself is said by the reader of YAML."""
+"""What commands show of what they found, in the archive and in archive.yaml."""
 ERRORS = tables_of("fr")["errors"]
 PHRASES = tables_of("fr")["phrases"]
 MODULES = {path.relative_to(ROOT): Module(path) for path in sorted(ROOT.rglob("*.py"))}
@@ -66,7 +67,7 @@ def test_every_text_of_every_finding_is_translated():
     lacking = [
         f"{path}: {text}"
         for path, module in MODULES.items()
-        if path.parts[0] not in (*DOORS, "settings")
+        if path.parts[0] not in DOORS
         for said in module.arguments(FINDINGS)
         for text in (*module.texts(said), *module.filled_in(said))
         if re.search(" [a-z]|[a-z] ", text) and text not in ERRORS and text not in PHRASES
@@ -92,7 +93,8 @@ def test_what_a_text_is_made_of_is_found_wherever_it_was_written(tmp_path):
 
 @pytest.mark.parametrize("table", [ERRORS, PHRASES], ids=["errors", "phrases"])
 def test_nothing_is_translated_that_nobody_says(table):
-    assert [text for text in table if text not in SOURCE] == []
+    foreign = "input should be"  # pydantic says so
+    assert [text for text in table if text not in SOURCE and not text.startswith(foreign)] == []
 
 
 @pytest.mark.parametrize("table", [ERRORS, PHRASES], ids=["errors", "phrases"])
@@ -151,3 +153,19 @@ def test_what_a_command_finds_is_french_for_people_and_english_for_programs(arch
     words = ("--archive", archive, "--lang", "fr", "doctor")
     assert "catalogue : son propre contrôle ne trouve rien" in program(*words).out
     assert program("--json", *words).data["checks"][0]["detail"] == "its own check finds nothing"
+
+
+def test_what_is_wrong_with_a_configuration_file_is_said_in_french(tmp_path):
+    (tmp_path / "archive.yaml").write_text(
+        "apiVersion: retention/v1\nname: 'no name!'\nvolumes: {a: {url: 'file:a', domain: d, size: 3}}\n"
+        "tiers: {hot: {volumes: [b], protection: {copies: 2}, availability: SOON}}\njournal: {seal_every: soon}\n"
+    )
+    refused = program("--archive", tmp_path, "--lang", "fr", "config", "check")
+    told = refused.err
+    assert refused.code == 5
+    for said in (
+        "n'est pas un nom d'archive", "clé inconnue `size`", "il n'y a pas de volume `b`", "`SOON` n'est aucun de",
+        "n'est pas une durée ISO 8601",
+    ):  # fmt: skip
+        assert said in told
+    assert " is " not in told
