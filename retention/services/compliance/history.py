@@ -22,6 +22,7 @@ from retention.services.entries import disposal
 from retention.services.events import number_of, text_of
 
 MAX_INCIDENTS = 1000
+EXPORTS = frozenset({events.STUDY_EXPORT, events.QUARANTINE_EXPORT})
 DIGEST_BYTES = 8
 
 
@@ -99,6 +100,8 @@ class History:
     quarantined: int = 0
     by_month: dict[tuple[str, str, str], Amount] = field(default_factory=dict)
     actions: Counter[str] = field(default_factory=Counter)
+    exports: int = 0
+    """What was given out; that something was about to be is another entry, and not counted."""
     actors: set[str] = field(default_factory=set)
     audits: Audits = field(default_factory=Audits)
     happened: Happened = field(default_factory=Happened)
@@ -131,6 +134,7 @@ class Reading:
             is_ours = self._is_ours(envelope.institution)
             if self._has_begun and is_ours:
                 history.actions[envelope.action] += 1
+                history.exports += envelope.action in EXPORTS and not envelope.data.get("intent")
                 history.actors.add(envelope.actor)
             if envelope.action == events.PACKAGE_INGEST and is_ours:
                 self._arrived(entry)

@@ -58,7 +58,7 @@ def journal_section(
 def access_section(history: History, roles: Mapping[str, int]) -> dict[str, JsonValue]:
     actions = history.actions
     return {
-        "exports": actions["study.export"] + actions["quarantine.export"],
+        "exports": history.exports,
         "actors": len(history.actors),
         "refused": actions["access.refused"] + actions["disposal.refuse"] + actions["approval.refuse"],
         "logins": actions["access.login"],

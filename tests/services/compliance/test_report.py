@@ -55,6 +55,16 @@ def test_another_institution_has_none_of_it(held):
     assert found["retention"]["states"] == []
 
 
+def test_what_was_given_out_is_counted_once_though_it_was_announced_before(held):
+    held.export()
+    exports = document(held)["access"]["exports"]
+    with held.opened() as stores:
+        told = [
+            entry.envelope.data for entry in stores.journal.read() if entry.envelope.action == "study.export"
+        ]
+    assert exports == sum(not data.get("intent") for data in told) == len(told) // 2 > 0
+
+
 def exceptions(world) -> dict[str, int]:
     return {one["what"]: one["number"] for one in document(world)["exceptions"]}
 
