@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
 
@@ -90,6 +92,39 @@ def is_stopped(process: BaseProcess) -> bool:
         return file.read().rpartition(")")[2].split()[0] == "T"
 
 
+def holds_nothing(world: World) -> bool:
+    """Whether nobody holds the commit lock or the right to write into the catalog's file."""
+    with (
+        open(world.root / "lock") as lock,
+        closing(sqlite3.connect(world.root / "catalog.db", timeout=0)) as file,
+    ):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.execute("BEGIN IMMEDIATE")
+        except (BlockingIOError, sqlite3.OperationalError):
+            return False
+    return True
+
+
+def stopped(process: BaseProcess, world: World) -> None:
+    """Wait until it is stopped. One that is stopped with a lock in its hand holds up everybody until it goes on: that
+    is known, and not what is tried here; it is let go on a little and stopped again."""
+    assert until(lambda: is_stopped(process), 0.05, WAIT_S)
+    while SERVER is None and not holds_nothing(world):
+        os.kill(process.pid or 0, signal.SIGCONT)
+        os.kill(process.pid or 0, signal.SIGSTOP)
+        assert until(lambda: is_stopped(process), 0.01, WAIT_S)
+
+
+def gets_on(world: World, sleeper: BaseProcess) -> bool:
+    """Whether another one does the work; a sleeper with a lock in its hand after all is let go on a little."""
+    if until(lambda: all_are_read(world), 0.1, 8.0):
+        return True
+    os.kill(sleeper.pid or 0, signal.SIGCONT)
+    os.kill(sleeper.pid or 0, signal.SIGSTOP)
+    return False
+
+
 def test_one_killed_in_the_middle_of_an_audit_is_followed_by_one_that_goes_on(unread: World):
     with scheduler(unread, Death(3, COMMIT)) as first:
         first.join(WAIT_S)
@@ -107,11 +142,11 @@ def test_one_killed_in_the_middle_of_an_audit_is_followed_by_one_that_goes_on(un
 
 def test_one_that_slept_longer_than_its_lease_has_its_writes_refused(unread: World):
     with scheduler(unread, Death(3, COMMIT, after=False, number=signal.SIGSTOP)) as sleeper:
-        assert until(lambda: is_stopped(sleeper), 0.05, WAIT_S)
+        stopped(sleeper, unread)
         before = len(audited(unread))
         assert before < len(STUDIES)
         with scheduler(unread) as other:
-            assert until(lambda: all_are_read(unread), 0.1, WAIT_S)
+            assert any(gets_on(unread, sleeper) for _ in range(6))
             with unread.opened(to_write=False) as stores:
                 stores.journal.refresh()
                 size = stores.journal.size
